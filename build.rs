@@ -1,0 +1,3 @@
+//! Prepares the shaders.
+
+fn main() {}

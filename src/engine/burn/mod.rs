@@ -1,0 +1,1 @@
+//! The eager engine: burn's tensors, on a CPU by default.

@@ -1,0 +1,3 @@
+//! The lazy engine: our own WGSL kernels on any GPU that wgpu knows.
+
+pub mod step;

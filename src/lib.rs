@@ -1,0 +1,8 @@
+//! Guidestar steers Stable Diffusion 1.x without training anything.
+
+pub mod engine;
+pub mod error;
+pub mod models;
+pub mod tensor;
+
+pub use error::{Error, Result};

@@ -1,0 +1,135 @@
+//! Where a network's parameters come from.
+
+use crate::{
+    engine::dry,
+    error::Result,
+    tensor::{Device, Tensor},
+};
+
+/// What a parameter is for, which decides how it is laid out: checkpoints have their output axis first, engines last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Stored `[outputs, inputs / groups, kh, kw]`, handed over `[kh, kw, inputs / groups, outputs]`.
+    Conv {
+        /// Output channels.
+        outputs: usize,
+        /// Input channels of a group.
+        inputs: usize,
+        /// Height and width of the kernel.
+        kernel: [usize; 2],
+    },
+    /// Stored `[outputs, inputs]` (or as a 1x1 convolution), handed over `[inputs, outputs]`.
+    Linear {
+        /// Output features.
+        outputs: usize,
+        /// Input features.
+        inputs: usize,
+    },
+    /// A table `[rows, columns]`, handed over as it is.
+    Table {
+        /// Entries.
+        rows: usize,
+        /// Features of an entry.
+        columns: usize,
+    },
+    /// A bias, or a norm's scale or shift, `[length]`.
+    Vector(usize),
+}
+
+impl Kind {
+    /// The shape in a checkpoint.
+    pub fn stored(self) -> Vec<usize> {
+        match self {
+            Self::Conv {
+                outputs,
+                inputs,
+                kernel: [kh, kw],
+            } => vec![outputs, inputs, kh, kw],
+            Self::Linear { outputs, inputs } => vec![outputs, inputs],
+            Self::Table { rows, columns } => vec![rows, columns],
+            Self::Vector(length) => vec![length],
+        }
+    }
+
+    /// How many numbers it holds.
+    pub fn elements(self) -> usize {
+        self.stored().iter().product()
+    }
+
+    /// Lays a stored tensor out for the engines, and keeps it on the device.
+    ///
+    /// # Errors
+    /// When the device has no room for it.
+    pub fn arrange(self, stored: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Conv { .. } => stored.permute(&[2, 3, 1, 0]).keep(),
+            Self::Linear { .. } => stored.permute(&[1, 0]).keep(),
+            Self::Table { .. } | Self::Vector(_) => Ok(stored.clone()),
+        }
+    }
+}
+
+/// Where a network's parameters come from: a checkpoint, a generator, or nowhere yet.
+pub trait Parameters {
+    /// The device they are on.
+    fn device(&self) -> &Device;
+
+    /// Hands over the parameter of this diffusers name, laid out for the engines.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it has another shape.
+    fn take(&mut self, name: &str, kind: Kind) -> Result<Tensor>;
+}
+
+/// A parameter that a network asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// Its diffusers name.
+    pub name: String,
+    /// What it is for.
+    pub kind: Kind,
+}
+
+/// Notes what a network asks for, on a device without numbers.
+pub struct Recorder {
+    device: Device,
+    needed: Vec<Needed>,
+}
+
+impl Recorder {
+    /// The parameters that `build` asks for, in the order it does.
+    ///
+    /// # Errors
+    /// What `build` fails with.
+    pub fn record<T>(build: impl FnOnce(&mut dyn Parameters) -> Result<T>) -> Result<Vec<Needed>> {
+        let mut recorder = Self {
+            device: Device::new(dry::engine()),
+            needed: Vec::new(),
+        };
+        build(&mut recorder)?;
+        Ok(recorder.needed)
+    }
+}
+
+impl Parameters for Recorder {
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn take(&mut self, name: &str, kind: Kind) -> Result<Tensor> {
+        self.needed.push(Needed {
+            name: name.to_owned(),
+            kind,
+        });
+        let shape = match kind {
+            Kind::Conv {
+                outputs,
+                inputs,
+                kernel: [kh, kw],
+            } => vec![kh, kw, inputs, outputs],
+            Kind::Linear { outputs, inputs } => vec![inputs, outputs],
+            Kind::Table { .. } | Kind::Vector(_) => kind.stored(),
+        };
+        self.device.upload(shape)?.finish()
+    }
+}

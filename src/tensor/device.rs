@@ -1,0 +1,126 @@
+//! Where tensors live and which engine computes them.
+
+use std::rc::Rc;
+
+use super::{Shape, Tensor};
+use crate::{
+    engine::{Counters, DType, DeviceInfo, Engine, Footprint},
+    error::Result,
+};
+
+/// Where tensors live. Cloning is cheap; it is the same device.
+#[derive(Clone)]
+pub struct Device(pub(super) Rc<dyn Engine>);
+
+impl Device {
+    /// Wraps an engine.
+    pub fn new(engine: Rc<dyn Engine>) -> Self {
+        Self(engine)
+    }
+
+    /// What this is.
+    pub fn info(&self) -> &DeviceInfo {
+        self.0.info()
+    }
+
+    /// How its tensors are stored.
+    pub fn dtype(&self) -> DType {
+        self.0.info().dtype
+    }
+
+    /// Brings small data that differs from step to step: latents, a timestep's embedding.
+    ///
+    /// # Panics
+    /// When there are not as many elements as the shape holds.
+    pub fn tensor(&self, shape: impl Into<Shape>, elements: Vec<f32>) -> Tensor {
+        let shape = shape.into();
+        assert_eq!(
+            shape.elements(),
+            elements.len(),
+            "a tensor {shape:?} from {} elements",
+            elements.len()
+        );
+        let value = self.0.input(&shape, elements);
+        Tensor::from_value(self.clone(), shape, value)
+    }
+
+    /// Brings data that stays: a weight.
+    ///
+    /// # Errors
+    /// When the device has no room for it.
+    ///
+    /// # Panics
+    /// When there are not as many elements as the shape holds.
+    pub fn constant(&self, shape: impl Into<Shape>, elements: &[f32]) -> Result<Tensor> {
+        let shape = shape.into();
+        assert_eq!(
+            shape.elements(),
+            elements.len(),
+            "a constant {shape:?} from {} elements",
+            elements.len()
+        );
+        let mut upload = self.upload(shape)?;
+        upload.write(elements)?;
+        upload.finish()
+    }
+
+    /// Starts a constant that is written piece by piece.
+    ///
+    /// # Errors
+    /// When the device has no room for it.
+    pub fn upload(&self, shape: impl Into<Shape>) -> Result<Upload> {
+        let shape = shape.into();
+        let inner = self.0.upload(&shape)?;
+        Ok(Upload {
+            device: self.clone(),
+            shape,
+            inner,
+        })
+    }
+
+    /// Computes tensors together and lets go of what led to them.
+    ///
+    /// # Errors
+    /// When the device has no room or is lost.
+    pub fn eval(&self, tensors: &[&Tensor]) -> Result<()> {
+        let values: Vec<_> = tensors.iter().map(|tensor| tensor.value()).collect();
+        self.0.eval(&values)
+    }
+
+    /// What [`Device::eval`] of these would take, without doing it.
+    pub fn footprint(&self, tensors: &[&Tensor]) -> Footprint {
+        let values: Vec<_> = tensors.iter().map(|tensor| tensor.value()).collect();
+        self.0.footprint(&values)
+    }
+
+    /// What the device has done so far.
+    pub fn counters(&self) -> Counters {
+        self.0.counters()
+    }
+}
+
+/// A constant that is being written.
+pub struct Upload {
+    device: Device,
+    shape: Shape,
+    inner: Box<dyn crate::engine::Upload>,
+}
+
+impl Upload {
+    /// Appends elements in row-major order.
+    ///
+    /// # Errors
+    /// When more arrive than the shape holds, or the device refuses them.
+    pub fn write(&mut self, elements: &[f32]) -> Result<()> {
+        self.inner.write(elements)
+    }
+
+    /// Ends the writing.
+    ///
+    /// # Errors
+    /// When elements are missing, or the device refused them.
+    pub fn finish(self) -> Result<Tensor> {
+        let value = self.inner.finish()?;
+        Ok(Tensor::from_value(self.device, self.shape, value))
+    }
+}
