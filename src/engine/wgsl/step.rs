@@ -1,7 +1,9 @@
 //! The language between the planner and the kernels.
 //!
 //! `fuse` turns a graph into [`Step`]s; `kernels` lowers a step to [`Dispatch`]es; `plan` gives every operand a buffer and
-//! records. Neither side needs to know more of the other than this file.
+//! records. Neither side needs to know more of the other than this file. What `kernels` offers:
+//! `lower(&Step, &Limits) -> Lowered`, `supports(&Step) -> bool` (fusions beyond the bare operation), and
+//! `source(shader, Storage) -> String`, the whole WGSL with the storage's prelude and an entry point `main`.
 
 use std::ops::Range;
 
@@ -88,6 +90,14 @@ impl Step {
         });
         self.op.scalars().into_iter().chain(after).collect()
     }
+
+    /// The row numbers of a gather.
+    pub fn rows(&self) -> Option<&[u32]> {
+        match &self.op {
+            Op::Gather(rows) => Some(&rows.0),
+            _ => None,
+        }
+    }
 }
 
 /// What a binding of a dispatch refers to.
@@ -99,6 +109,8 @@ pub enum Buffer {
     Output,
     /// Scratch of this number, alive during the step only.
     Scratch(usize),
+    /// The row numbers of an [`Op::Gather`], an `array<u32>`: they are data, written anew at each run.
+    Rows,
 }
 
 /// A storage buffer, or a part of one.
