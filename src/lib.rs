@@ -1,5 +1,6 @@
 //! Guidestar steers Stable Diffusion 1.x without training anything.
 
+pub mod diffusion;
 pub mod engine;
 pub mod error;
 pub mod models;
