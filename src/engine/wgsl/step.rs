@@ -3,7 +3,7 @@
 //! `fuse` turns a graph into [`Step`]s; `kernels` lowers a step to [`Dispatch`]es; `plan` gives every operand a buffer and
 //! records. Neither side needs to know more of the other than this file. What `kernels` offers:
 //! `lower(&Step, &Limits) -> Lowered`, `supports(&Step) -> bool` (fusions beyond the bare operation), and
-//! `source(shader, Storage) -> String`, the whole WGSL with the storage's prelude and an entry point `main`.
+//! `Shader::find(name)`, which tells a shader's bindings and its whole WGSL, entry point `main`, for a [`Storage`].
 
 use std::ops::Range;
 

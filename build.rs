@@ -1,3 +1,0 @@
-//! Prepares the shaders.
-
-fn main() {}
