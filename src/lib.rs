@@ -4,6 +4,7 @@ pub mod diffusion;
 pub mod engine;
 pub mod error;
 pub mod models;
+pub mod picture;
 pub mod tensor;
 
 pub use error::{Error, Result};
