@@ -6,5 +6,6 @@ pub mod error;
 pub mod models;
 pub mod picture;
 pub mod tensor;
+pub mod weights;
 
 pub use error::{Error, Result};

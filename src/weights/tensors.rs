@@ -1,0 +1,271 @@
+//! The tensors of one network, wherever they are stored, under the names the models ask for.
+
+use std::{
+    collections::{HashMap, hash_map},
+    ops::Range,
+    rc::Rc,
+};
+
+use safetensors::Dtype;
+
+use super::{
+    header::{Entry, Header},
+    numbers::{decode, is_readable, rescale},
+    source::WeightSource,
+};
+use crate::error::{Error, Result};
+
+/// What an 8-bit tensor's scales are called: its own name and this. One f32 per output channel.
+pub const SCALE: &str = ".scale";
+
+/// Elements that are handed on at a time, so that nobody holds a tensor whole: 4 MiB of f32.
+const PIECE_ELEMENTS: usize = 1 << 20;
+
+/// Small tensors that lie together are read together, up to this many bytes: a range read may be a request.
+const READ_BYTES: u64 = 4 << 20;
+
+/// A tensor and where it is stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The name the models ask for.
+    pub name: String,
+    /// Its entry in its file.
+    pub entry: Entry,
+    file: usize,
+    scale: Option<Entry>,
+}
+
+/// The tensors of one network.
+#[derive(Clone, Default)]
+pub struct Tensors {
+    files: Vec<Rc<dyn WeightSource>>,
+    stored: Vec<Stored>,
+}
+
+impl Tensors {
+    /// Takes over the tensors of a file that `name` has a name for.
+    ///
+    /// # Errors
+    /// When two tensors get the same name.
+    pub fn add(
+        &mut self,
+        source: Rc<dyn WeightSource>,
+        header: &Header,
+        name: impl Fn(&str) -> Option<String>,
+    ) -> Result<()> {
+        let file = self.files.len();
+        let scales: HashMap<&str, &Entry> = header
+            .entries
+            .iter()
+            .filter_map(|entry| Some((entry.name.strip_suffix(SCALE)?, entry)))
+            .filter(|(scaled, _)| header.find(scaled).is_some_and(is_scaled))
+            .collect();
+        let mut seen: HashMap<String, String> = self
+            .stored
+            .iter()
+            .map(|stored| (stored.name.clone(), stored.entry.name.clone()))
+            .collect();
+        for entry in &header.entries {
+            let is_scale = entry
+                .name
+                .strip_suffix(SCALE)
+                .is_some_and(|scaled| scales.contains_key(scaled));
+            let Some(name) = name(&entry.name).filter(|_| !is_scale) else {
+                continue;
+            };
+            match seen.entry(name.clone()) {
+                hash_map::Entry::Occupied(other) => {
+                    return Err(Error::Weights {
+                        place: source.place().to_owned(),
+                        problem: format!(
+                            "it holds {name:?} twice, as {:?} and as {:?}",
+                            other.get(),
+                            entry.name
+                        ),
+                    });
+                }
+                hash_map::Entry::Vacant(place) => place.insert(entry.name.clone()),
+            };
+            self.stored.push(Stored {
+                name,
+                entry: entry.clone(),
+                file,
+                scale: scales.get(entry.name.as_str()).map(|&scale| scale.clone()),
+            });
+        }
+        self.files.push(source);
+        Ok(())
+    }
+
+    /// The tensors, in the order they lie in their files.
+    pub fn stored(&self) -> &[Stored] {
+        &self.stored
+    }
+
+    /// Keeps only the tensors that `test` is true of.
+    pub fn retain(&mut self, test: impl Fn(&Stored) -> bool) {
+        self.stored.retain(test);
+    }
+
+    /// How many numbers there are.
+    pub fn elements(&self) -> u64 {
+        let elements = self.stored.iter().map(|stored| stored.entry.elements());
+        elements.map(|elements| elements as u64).sum()
+    }
+
+    /// Bytes these take in their files.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored.iter().map(Stored::bytes).sum()
+    }
+
+    /// The file of a tensor, for messages.
+    pub fn place(&self, stored: &Stored) -> &str {
+        self.files[stored.file].place()
+    }
+
+    /// The first file, for messages about all of them.
+    pub fn first_place(&self) -> &str {
+        self.files
+            .first()
+            .map_or("the checkpoint", |file| file.place())
+    }
+
+    /// Starts reading tensors one after the other.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            tensors: self,
+            window: Window::default(),
+        }
+    }
+}
+
+impl Stored {
+    /// Bytes it takes in its file.
+    pub fn bytes(&self) -> u64 {
+        let scale = self
+            .scale
+            .as_ref()
+            .map_or(0, |scale| scale.bytes.end - scale.bytes.start);
+        self.entry.bytes.end - self.entry.bytes.start + scale
+    }
+}
+
+fn is_scaled(entry: &Entry) -> bool {
+    matches!(entry.dtype, Dtype::I8 | Dtype::U8)
+}
+
+/// Reads tensors piece by piece; cheapest in the order they are stored.
+pub struct Reader<'a> {
+    tensors: &'a Tensors,
+    window: Window,
+}
+
+/// Bytes that were read ahead.
+#[derive(Default)]
+struct Window {
+    file: usize,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Reader<'_> {
+    /// Hands over a tensor's numbers in row-major order, in pieces of a few megabytes at most.
+    ///
+    /// # Errors
+    /// When they cannot be read, are of a type that holds no weights, or are not finite; and what `take` fails with.
+    pub async fn read(
+        &mut self,
+        stored: &Stored,
+        take: &mut dyn FnMut(&[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let entry = &stored.entry;
+        let wrong = |problem: String| Error::Weights {
+            place: self.tensors.place(stored).to_owned(),
+            problem,
+        };
+        if !is_readable(entry.dtype) {
+            return Err(wrong(format!(
+                "its tensor {:?} is stored as {:?}, which holds no weights: F32, F16, BF16, F64, F8 and I8 do",
+                entry.name, entry.dtype
+            )));
+        }
+        let scales = self.scales(stored).await?;
+        let elements = entry.elements();
+        let channel = entry.elements() / entry.shape.first().copied().unwrap_or(1).max(1);
+        let width = entry.dtype.bitsize() as u64 / 8;
+        let mut piece = Vec::new();
+        let mut first = 0;
+        while first < elements {
+            let count = PIECE_ELEMENTS.min(elements - first);
+            let start = entry.bytes.start + first as u64 * width;
+            let bytes = start..start + count as u64 * width;
+            piece.clear();
+            decode(
+                entry.dtype,
+                self.bytes(stored.file, bytes).await?,
+                &mut piece,
+            );
+            if let Some(scales) = &scales {
+                rescale(&mut piece, first, channel, scales);
+            }
+            if let Some(index) = piece.iter().position(|number| !number.is_finite()) {
+                return Err(Error::Weights {
+                    place: self.tensors.place(stored).to_owned(),
+                    problem: format!(
+                        "its tensor {:?} holds {} at {}: the file is damaged, fetch it again",
+                        entry.name,
+                        piece[index],
+                        first + index
+                    ),
+                });
+            }
+            take(&piece)?;
+            first += count;
+        }
+        Ok(())
+    }
+
+    /// The scales of an 8-bit tensor, one per output channel.
+    async fn scales(&mut self, stored: &Stored) -> Result<Option<Vec<f32>>> {
+        if !is_scaled(&stored.entry) {
+            return Ok(None);
+        }
+        let channels = stored.entry.shape.first().copied().unwrap_or(1);
+        let scale = stored.scale.as_ref();
+        let Some(scale) =
+            scale.filter(|scale| scale.dtype == Dtype::F32 && scale.elements() == channels)
+        else {
+            return Err(Error::Weights {
+                place: self.tensors.place(stored).to_owned(),
+                problem: format!(
+                    "its 8-bit tensor {:?} needs {channels} F32 scales under the name \"{}{SCALE}\"",
+                    stored.entry.name, stored.entry.name
+                ),
+            });
+        };
+        // Read past the window, so that it does not lose its place between neighbours.
+        let file = &self.tensors.files[stored.file];
+        let bytes = file.read(scale.bytes.clone()).await?;
+        let mut scales = Vec::with_capacity(channels);
+        decode(scale.dtype, &bytes, &mut scales);
+        Ok(Some(scales))
+    }
+
+    async fn bytes(&mut self, file: usize, bytes: Range<u64>) -> Result<&[u8]> {
+        let window_end = self.window.start + self.window.bytes.len() as u64;
+        let inside =
+            self.window.file == file && self.window.start <= bytes.start && bytes.end <= window_end;
+        if !inside {
+            let source = &self.tensors.files[file];
+            let ahead = (bytes.start + READ_BYTES).min(source.len().await?);
+            let end = bytes.end.max(ahead);
+            self.window = Window {
+                file,
+                start: bytes.start,
+                bytes: source.read(bytes.start..end).await?,
+            };
+        }
+        let start = (bytes.start - self.window.start) as usize;
+        Ok(&self.window.bytes[start..start + (bytes.end - bytes.start) as usize])
+    }
+}
