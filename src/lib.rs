@@ -3,6 +3,7 @@
 pub mod diffusion;
 pub mod engine;
 pub mod error;
+pub mod guidance;
 pub mod models;
 pub mod picture;
 pub mod tensor;

@@ -30,7 +30,10 @@ impl Posterior {
     /// A sample, given numbers drawn from the standard normal distribution.
     #[must_use]
     pub fn sample(&self, noise: &Tensor) -> Tensor {
-        let deviation = self.logvar.affine(0.5, 0.0).unary(crate::tensor::Unary::Exp);
+        let deviation = self
+            .logvar
+            .affine(0.5, 0.0)
+            .unary(crate::tensor::Unary::Exp);
         self.mean.add(&deviation.mul(noise))
     }
 }

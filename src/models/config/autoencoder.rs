@@ -110,7 +110,9 @@ impl AutoencoderConfig {
             Some("AutoencoderTiny") => TaesdConfig::from_json(place, json).map(Self::Tiny),
             Some(other) => Err(file::refusal(
                 place,
-                format!("an autoencoder of class {other:?}; AutoencoderKL and AutoencoderTiny run here"),
+                format!(
+                    "an autoencoder of class {other:?}; AutoencoderKL and AutoencoderTiny run here"
+                ),
             )),
         }
     }
@@ -182,11 +184,7 @@ impl VaeConfig {
                 &config.down_block_types,
                 "DownEncoderBlock2D",
             ),
-            (
-                "up_block_types",
-                &config.up_block_types,
-                "UpDecoderBlock2D",
-            ),
+            ("up_block_types", &config.up_block_types, "UpDecoderBlock2D"),
         ] {
             if types.len() != channels.len() || types.iter().any(|name| name != only) {
                 return Err(file::unsupported(place, key, &json!(types)));

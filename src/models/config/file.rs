@@ -21,11 +21,7 @@ struct File<T> {
 ///
 /// # Errors
 /// When it is not JSON, a value is of the wrong kind, or a setting asks for something that is not done here.
-pub fn read<T: DeserializeOwned>(
-    place: &str,
-    json: &str,
-    neutral: &[(&str, Value)],
-) -> Result<T> {
+pub fn read<T: DeserializeOwned>(place: &str, json: &str, neutral: &[(&str, Value)]) -> Result<T> {
     let File { settings, rest } = serde_json::from_str(json)
         .map_err(|error| refusal(place, format!("this is not a config that fits: {error}")))?;
     for (key, value) in &rest {
@@ -52,7 +48,9 @@ fn same(a: &Value, b: &Value) -> bool {
 pub fn unsupported(place: &str, key: &str, value: &Value) -> Error {
     refusal(
         place,
-        format!("the setting {key:?} is {value}, and only networks laid out like Stable Diffusion 1.x run here"),
+        format!(
+            "the setting {key:?} is {value}, and only networks laid out like Stable Diffusion 1.x run here"
+        ),
     )
 }
 

@@ -131,13 +131,14 @@ impl UnetConfig {
             return Err(file::unsupported(place, "attention_head_dim", &value));
         }
         for (block, channels) in self.block_out_channels.iter().enumerate() {
-            let heads = self.heads(block);
-            let groups = self.norm_num_groups;
-            if heads == 0 || channels % heads != 0 || groups == 0 || channels % groups != 0 {
-                let problem = format!(
-                    "{channels} channels divide neither into {heads} heads nor into {groups} groups, or only into one of them"
-                );
-                return Err(file::refusal(place, problem));
+            for (count, what) in [
+                (self.heads(block), "heads"),
+                (self.norm_num_groups, "groups"),
+            ] {
+                if count == 0 || channels % count != 0 {
+                    let problem = format!("{channels} channels do not divide into {count} {what}");
+                    return Err(file::refusal(place, problem));
+                }
             }
         }
         Ok(())
