@@ -6,6 +6,7 @@ pub mod error;
 pub mod guidance;
 pub mod models;
 pub mod picture;
+pub mod session;
 pub mod tensor;
 pub mod weights;
 

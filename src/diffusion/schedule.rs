@@ -80,6 +80,16 @@ pub enum Following {
     Ratio,
 }
 
+/// Which level the last step ends at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The first timestep's, which leaves a trace of noise: Stable Diffusion's own.
+    FirstTimestep,
+    /// No noise at all.
+    Clean,
+}
+
 /// A checkpoint's `scheduler_config.json`, as far as it matters here.
 ///
 /// Absent settings are those of Stable Diffusion 1.x, not the defaults of whichever class is named: those describe
@@ -182,6 +192,16 @@ impl Schedule {
             end,
             offset: config.steps_offset,
         }
+    }
+
+    /// The same table with another level at the end of the last step.
+    #[must_use]
+    pub fn ending(mut self, ending: Ending) -> Self {
+        self.end = match ending {
+            Ending::FirstTimestep => self.alphas_cumprod[0],
+            Ending::Clean => 1.0,
+        };
+        self
     }
 
     /// The noise level of a training timestep.
