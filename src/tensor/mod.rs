@@ -3,6 +3,8 @@
 //! Operations are methods; they check shapes here, once, and hand an [`Op`] to the engine. Everything is channels last:
 //! feature maps `[B, h, w, C]`, tokens `[B, N, C]`, so that a feature map is a token sequence by [`Tensor::reshape`].
 
+#[cfg(feature = "cpu")]
+mod cpu;
 mod device;
 mod layers;
 mod layout;

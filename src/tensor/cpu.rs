@@ -1,0 +1,14 @@
+//! The processor as a device.
+
+use super::Device;
+use crate::{engine::burn, error::Result};
+
+impl Device {
+    /// The processor, by burn's engine.
+    ///
+    /// # Errors
+    /// When the engine cannot start.
+    pub fn cpu() -> Result<Self> {
+        burn::cpu().map(Self::new)
+    }
+}
