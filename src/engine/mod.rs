@@ -36,6 +36,18 @@ impl DType {
     }
 }
 
+/// How tensors are to be stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// As suits the device best.
+    #[default]
+    Auto,
+    /// Two bytes an element.
+    F16,
+    /// Four bytes an element.
+    F32,
+}
+
 /// A tensor as an engine holds it; only the engine that made it looks inside.
 pub type Value = Rc<dyn Any>;
 

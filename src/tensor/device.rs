@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Shape, Tensor};
 use crate::{
-    engine::{Counters, DType, DeviceInfo, Engine, Footprint},
+    engine::{Counters, DType, DeviceInfo, Engine, Footprint, wgsl},
     error::Result,
 };
 
@@ -16,6 +16,14 @@ impl Device {
     /// Wraps an engine.
     pub fn new(engine: Rc<dyn Engine>) -> Self {
         Self(engine)
+    }
+
+    /// Opens the best GPU there is: tensors are computed lazily on it, by our own kernels.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn gpu(options: wgsl::Options) -> Result<Self> {
+        Ok(Self(wgsl::open(options).await?))
     }
 
     /// What this is.

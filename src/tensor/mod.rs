@@ -11,8 +11,9 @@ mod layout;
 mod math;
 
 pub use crate::engine::{
-    Counters, DType, DeviceInfo, Footprint, Shape,
+    Counters, DType, DeviceInfo, Footprint, Precision, Shape,
     op::{Conv, Interpolation, PadMode, Pooling, Unary},
+    wgsl::Options as GpuOptions,
 };
 pub use device::{Device, Upload};
 

@@ -3,3 +3,10 @@
 mod shader;
 
 pub use shader::Shader;
+
+use super::step::{Limits, Lowered, Step};
+
+/// Lowers a step to launches.
+pub fn lower(step: &Step, _: &Limits) -> Lowered {
+    unimplemented!("a kernel for {:?}", step.op)
+}

@@ -1,0 +1,398 @@
+//! The adapter: what it can do, its pipelines, and what happens when it fails.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::{Arc, Mutex},
+};
+
+use super::{
+    buffers::{Pool, Tally, Use},
+    kernels::Shader,
+    step::{Dispatch, Limits, Storage},
+};
+use crate::{
+    engine::{Counters, DeviceInfo, Precision},
+    error::{Error, Result},
+};
+
+/// What the device reported since it was last asked; its callbacks may come from another thread.
+type Faults = Arc<Mutex<Option<Fault>>>;
+
+/// Something that the device reported outside of any call.
+enum Fault {
+    Lost(String),
+    Memory,
+    Other(String),
+}
+
+/// Names a pipeline: everything that its code depends on. Constants are compared by their bits.
+#[derive(PartialEq, Eq, Hash)]
+struct PipelineKey {
+    shader: &'static str,
+    constants: Vec<(&'static str, u64)>,
+}
+
+/// An open adapter.
+pub struct Gpu {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub limits: Limits,
+    /// Nanoseconds of a timestamp's tick, when the adapter has timestamps.
+    pub timestamp_nanos: Option<f32>,
+    pub tally: Rc<Tally>,
+    staging: Rc<Pool>,
+    faults: Faults,
+    modules: RefCell<HashMap<&'static str, Module>>,
+    pipelines: RefCell<HashMap<PipelineKey, Pipeline>>,
+}
+
+/// A shader on the device.
+struct Module {
+    code: wgpu::ShaderModule,
+    group: wgpu::BindGroupLayout,
+    layout: wgpu::PipelineLayout,
+}
+
+/// A compiled kernel and what its bind groups look like. Cloning is cheap.
+#[derive(Clone)]
+pub struct Pipeline {
+    pub code: wgpu::ComputePipeline,
+    pub group: wgpu::BindGroupLayout,
+}
+
+/// Opens the best adapter there is: a real GPU before one that a processor plays.
+pub async fn open(precision: Precision, packed: bool) -> Result<(Gpu, DeviceInfo)> {
+    let adapter = adapter().await?;
+    let offered = adapter.features();
+    let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY;
+    let features = offered & wanted;
+    let storage = match precision {
+        Precision::F32 => Storage::F32,
+        Precision::Auto | Precision::F16
+            if packed || !features.contains(wgpu::Features::SHADER_F16) =>
+        {
+            Storage::PackedF16
+        }
+        Precision::Auto | Precision::F16 => Storage::F16,
+    };
+    let (device, queue) = adapter
+        .request_device(&wgpu::DeviceDescriptor {
+            label: Some("guidestar"),
+            required_features: features,
+            required_limits: adapter.limits(),
+            ..Default::default()
+        })
+        .await
+        .map_err(|error| Error::NoDevice(format!("the GPU could not be opened: {error}")))?;
+    let found = adapter.get_info();
+    let limits = limits(&device.limits(), &found, storage);
+    let info = describe(&found, &limits, features);
+    log::info!("{} through {}, {storage:?}", info.name, info.api);
+    let faults = listen(&device);
+    let timestamp_nanos = features
+        .contains(wgpu::Features::TIMESTAMP_QUERY)
+        .then(|| queue.get_timestamp_period());
+    let gpu = Gpu {
+        device,
+        queue,
+        limits,
+        timestamp_nanos,
+        tally: Rc::new(Tally(Cell::new(Counters::default()))),
+        staging: Pool::new(Use::Staging),
+        faults,
+        modules: RefCell::default(),
+        pipelines: RefCell::default(),
+    };
+    Ok((gpu, info))
+}
+
+/// The best adapter.
+async fn adapter() -> Result<wgpu::Adapter> {
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        // Refuse an allocation before the driver begins to swap or the desktop suffers.
+        memory_budget_thresholds: wgpu::MemoryBudgetThresholds {
+            for_resource_creation: Some(97),
+            for_device_loss: None,
+        },
+        ..descriptor
+    });
+    let mut options = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        ..Default::default()
+    };
+    if let Ok(adapter) = instance.request_adapter(&options).await {
+        return Ok(adapter);
+    }
+    // Browsers hand out a software adapter only when asked for it by name.
+    options.force_fallback_adapter = true;
+    instance.request_adapter(&options).await.map_err(|error| {
+        Error::NoDevice(format!(
+            "no GPU was found ({error}); install your GPU's driver, or mesa-vulkan-drivers for one in \
+             software, or use --device cpu; in a browser, switch WebGPU on"
+        ))
+    })
+}
+
+/// Begins to collect what the device reports outside of calls.
+fn listen(device: &wgpu::Device) -> Faults {
+    let faults = Faults::default();
+    let lost = faults.clone();
+    device.set_device_lost_callback(move |reason, message| {
+        // Dropping the device is no loss.
+        if reason != wgpu::DeviceLostReason::Destroyed {
+            note(&lost, Fault::Lost(message));
+        }
+    });
+    let failed = faults.clone();
+    device.on_uncaptured_error(Arc::new(move |error| {
+        let fault = match error {
+            wgpu::Error::OutOfMemory { .. } => Fault::Memory,
+            wgpu::Error::Validation { description, .. }
+            | wgpu::Error::Internal { description, .. } => Fault::Other(description),
+        };
+        note(&failed, fault);
+    }));
+    faults
+}
+
+/// Keeps the first fault: those that follow are its consequences.
+fn note(faults: &Faults, fault: Fault) {
+    if let Ok(mut first) = faults.lock() {
+        first.get_or_insert(fault);
+    }
+}
+
+fn limits(device: &wgpu::Limits, info: &wgpu::AdapterInfo, storage: Storage) -> Limits {
+    Limits {
+        storage,
+        software: info.device_type == wgpu::DeviceType::Cpu,
+        binding_bytes: device
+            .max_storage_buffer_binding_size
+            .min(device.max_buffer_size),
+        buffer_bytes: device.max_buffer_size,
+        workgroup_bytes: device.max_compute_workgroup_storage_size,
+        invocations: device
+            .max_compute_invocations_per_workgroup
+            .min(device.max_compute_workgroup_size_x),
+        storage_buffers: device.max_storage_buffers_per_shader_stage,
+        workgroups: device.max_compute_workgroups_per_dimension,
+    }
+}
+
+fn describe(found: &wgpu::AdapterInfo, limits: &Limits, features: wgpu::Features) -> DeviceInfo {
+    let yes_no = |feature| {
+        if features.contains(feature) {
+            "yes"
+        } else {
+            "no"
+        }
+    };
+    let details = [
+        ("driver", format!("{} {}", found.driver, found.driver_info)),
+        ("storage", format!("{:?}", limits.storage)),
+        ("shader-f16", yes_no(wgpu::Features::SHADER_F16).to_owned()),
+        (
+            "timestamp-query",
+            yes_no(wgpu::Features::TIMESTAMP_QUERY).to_owned(),
+        ),
+        (
+            "largest binding",
+            format!("{} MiB", limits.binding_bytes >> 20),
+        ),
+        (
+            "largest buffer",
+            format!("{} MiB", limits.buffer_bytes >> 20),
+        ),
+        (
+            "workgroup memory",
+            format!("{} KiB", limits.workgroup_bytes >> 10),
+        ),
+        ("invocations", limits.invocations.to_string()),
+    ];
+    DeviceInfo {
+        name: found.name.clone(),
+        api: match found.backend {
+            wgpu::Backend::Vulkan => "vulkan",
+            wgpu::Backend::Metal => "metal",
+            wgpu::Backend::Dx12 => "dx12",
+            wgpu::Backend::BrowserWebGpu => "webgpu",
+            _ => "gpu",
+        },
+        dtype: limits.storage.dtype(),
+        software: limits.software,
+        memory_bytes: None,
+        details: details
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    }
+}
+
+impl Gpu {
+    /// What the device reported since it was last asked. A loss stays reported.
+    pub fn check(&self) -> Result<()> {
+        let Ok(mut faults) = self.faults.lock() else {
+            return Err(Error::DeviceLost("its error handler failed".to_owned()));
+        };
+        let fault = faults.take();
+        match fault {
+            None => Ok(()),
+            Some(Fault::Lost(message)) => {
+                *faults = Some(Fault::Lost(message.clone()));
+                Err(Error::DeviceLost(message))
+            }
+            Some(Fault::Memory) => Err(Error::Memory {
+                what: "the last allocation".to_owned(),
+                place: "the GPU".to_owned(),
+                needed_bytes: self.tally.0.get().allocated_bytes,
+                available_bytes: 0,
+                advice: "make the picture or the batch smaller, or close other programs".to_owned(),
+            }),
+            Some(Fault::Other(description)) => Err(Error::DeviceLost(description)),
+        }
+    }
+
+    /// The pipeline of a dispatch, compiled at its first use.
+    pub fn pipeline(&self, dispatch: &Dispatch) -> Pipeline {
+        let constants = dispatch.constants.iter();
+        let key = PipelineKey {
+            shader: dispatch.shader,
+            constants: constants
+                .map(|(name, value)| (*name, value.to_bits()))
+                .collect(),
+        };
+        let mut pipelines = self.pipelines.borrow_mut();
+        let pipeline = pipelines.entry(key).or_insert_with(|| {
+            self.tally.count(|counters| counters.pipelines += 1);
+            self.compile(dispatch)
+        });
+        pipeline.clone()
+    }
+
+    fn compile(&self, dispatch: &Dispatch) -> Pipeline {
+        let mut modules = self.modules.borrow_mut();
+        let module = modules.entry(dispatch.shader).or_insert_with(|| {
+            let shader =
+                Shader::find(dispatch.shader).expect("a launch names a shader that was built");
+            self.load(shader)
+        });
+        let code = self
+            .device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(dispatch.shader),
+                layout: Some(&module.layout),
+                module: &module.code,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: &dispatch.constants,
+                    // The shaders write workgroup memory before they read it.
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: None,
+            });
+        Pipeline {
+            code,
+            group: module.group.clone(),
+        }
+    }
+
+    fn load(&self, shader: &Shader) -> Module {
+        let source = shader.source(self.limits.storage);
+        let code = self
+            .device
+            .create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(shader.name),
+                source: wgpu::ShaderSource::Wgsl(source.into()),
+            });
+        let storage = shader
+            .writes
+            .iter()
+            .map(|writes| wgpu::BufferBindingType::Storage { read_only: !writes });
+        let entries = storage.chain([wgpu::BufferBindingType::Uniform]);
+        let entries = entries
+            .enumerate()
+            .map(|(at, ty)| wgpu::BindGroupLayoutEntry {
+                binding: at as u32,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty,
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            });
+        let entries: Vec<_> = entries.collect();
+        let group = self
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(shader.name),
+                entries: &entries,
+            });
+        let layout = self
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(shader.name),
+                bind_group_layouts: &[Some(&group)],
+                ..Default::default()
+            });
+        Module {
+            code,
+            group,
+            layout,
+        }
+    }
+
+    /// Hands commands to the device.
+    pub fn submit(&self, encoder: wgpu::CommandEncoder) {
+        self.tally.count(|counters| counters.submissions += 1);
+        self.queue.submit([encoder.finish()]);
+    }
+
+    /// Starts a list of commands.
+    pub fn encoder(&self) -> wgpu::CommandEncoder {
+        self.device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None })
+    }
+
+    /// Lets the device finish what was submitted. A browser does so by itself, and this returns at once there.
+    pub fn settle(&self) -> Result<()> {
+        let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
+        polled.map_err(|error| Error::DeviceLost(error.to_string()))?;
+        self.check()
+    }
+
+    /// Brings the first `bytes` of a buffer to the host.
+    pub async fn download(&self, source: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>> {
+        let mut staging = self.staging.get(self, bytes);
+        // When nobody waits for the bytes any more, this stops half way, and a mapped buffer cannot be used again.
+        staging.leave();
+        self.check()?;
+        let mut encoder = self.encoder();
+        encoder.copy_buffer_to_buffer(source, 0, staging.raw(), 0, bytes);
+        self.submit(encoder);
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        staging
+            .raw()
+            .map_async(wgpu::MapMode::Read, 0..bytes, move |mapped| {
+                // The receiver is gone only when nobody waits for the bytes any more.
+                let _ = sender.send(mapped);
+            });
+        self.settle()?;
+        let mapped = receiver
+            .await
+            .map_err(|_| Error::DeviceLost("a read was dropped".to_owned()))?;
+        self.check()?;
+        mapped.map_err(|error| Error::DeviceLost(error.to_string()))?;
+        let copied = {
+            let view = staging.raw().get_mapped_range(0..bytes);
+            let view = view.map_err(|error| Error::DeviceLost(error.to_string()))?;
+            view.to_vec()
+        };
+        staging.raw().unmap();
+        staging.join(&self.staging);
+        Ok(copied)
+    }
+}

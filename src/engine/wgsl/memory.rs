@@ -1,0 +1,73 @@
+//! Gives every tensor of a program a slot by its lifetime.
+
+/// A tensor's need of memory.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// How many bytes.
+    pub bytes: u64,
+    /// The first step at which it holds something.
+    pub first: usize,
+    /// The last step at which it is read.
+    pub last: usize,
+}
+
+/// Where tensors are.
+#[derive(Debug, Default)]
+pub struct Layout {
+    /// The slot of each tensor.
+    pub places: Vec<usize>,
+    /// Bytes of each slot, the largest first.
+    pub slots: Vec<u64>,
+}
+
+impl Layout {
+    /// Gives every tensor a slot that no other needs at the same time.
+    ///
+    /// The largest go first, each to the slot of the nearest size that is free while it lives; so a slot never grows, and
+    /// small tensors fill the gaps in the large ones' slots. (Greedy by size for shared objects, Pisarchyk and Lee 2020,
+    /// <https://arxiv.org/abs/2001.03288>.)
+    pub fn shared(needs: &[Need]) -> Self {
+        let mut layout = Self {
+            places: vec![0; needs.len()],
+            slots: Vec::new(),
+        };
+        let mut tenants: Vec<Vec<usize>> = Vec::new();
+        for at in by_size(needs) {
+            let need = &needs[at];
+            let free = |tenants: &[usize]| {
+                let mut others = tenants.iter().map(|&other| &needs[other]);
+                others.all(|other| other.last < need.first || need.last < other.first)
+            };
+            // Slots shrink along the list, so the last one that is free fits best.
+            let slot = tenants.iter().rposition(|tenants| free(tenants));
+            let slot = slot.unwrap_or_else(|| {
+                layout.slots.push(need.bytes);
+                tenants.push(Vec::new());
+                tenants.len() - 1
+            });
+            tenants[slot].push(at);
+            layout.places[at] = slot;
+        }
+        layout
+    }
+
+    /// Gives every tensor a slot of its own, to compare against.
+    pub fn apart(needs: &[Need]) -> Self {
+        let mut layout = Self {
+            places: vec![0; needs.len()],
+            slots: Vec::new(),
+        };
+        for at in by_size(needs) {
+            layout.places[at] = layout.slots.len();
+            layout.slots.push(needs[at].bytes);
+        }
+        layout
+    }
+}
+
+/// Positions, the largest need first.
+fn by_size(needs: &[Need]) -> Vec<usize> {
+    let mut order: Vec<_> = (0..needs.len()).collect();
+    order.sort_by_key(|&at| (std::cmp::Reverse(needs[at].bytes), at));
+    order
+}
