@@ -8,6 +8,7 @@ pub mod models;
 pub mod picture;
 pub mod session;
 pub mod tensor;
+pub mod tokenizer;
 pub mod weights;
 
 pub use error::{Error, Result};
