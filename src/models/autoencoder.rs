@@ -6,7 +6,7 @@ use crate::{error::Result, tensor::Tensor};
 /// Either autoencoder, with latents as the U-Net has them.
 pub enum Autoencoder {
     /// `AutoencoderKL`
-    Kl(Vae),
+    Kl(Box<Vae>),
     /// `AutoencoderTiny`
     Tiny(Taesd),
 }
@@ -18,7 +18,10 @@ impl Autoencoder {
     /// When a parameter is missing or does not fit.
     pub fn new(config: &AutoencoderConfig, parameters: &mut dyn Parameters) -> Result<Self> {
         match config {
-            AutoencoderConfig::Kl(config) => Vae::new(config, parameters).map(Self::Kl),
+            AutoencoderConfig::Kl(config) => {
+                let vae = Vae::new(config, parameters)?;
+                Ok(Self::Kl(Box::new(vae)))
+            }
             AutoencoderConfig::Tiny(config) => Taesd::new(config, parameters).map(Self::Tiny),
         }
     }

@@ -20,6 +20,10 @@ pub struct ClipText {
 }
 
 /// Attention, then a feed-forward layer, each beside a skip and behind a norm.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields have the checkpoint's names"
+)]
 struct Layer {
     layer_norm1: LayerNorm,
     q_proj: Linear,

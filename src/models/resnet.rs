@@ -55,7 +55,7 @@ impl Resnet {
     ///
     /// # Shapes
     /// - `x`: `[B, h, w, inputs]`
-    /// - `time`: `[B, time_channels]`, SiLU already applied; given if and only if the network has timesteps
+    /// - `time`: `[B, time_channels]`, `SiLU` already applied; given if and only if the network has timesteps
     /// - returns `[B, h, w, outputs]`
     pub fn branch(&self, x: &Tensor, time: Option<&Tensor>) -> Tensor {
         let mut h = self.conv1.forward(&self.norm1.forward(x).silu());

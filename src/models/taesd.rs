@@ -74,7 +74,7 @@ impl Pool {
 /// A layer of the encoder or decoder, as its list in the checkpoint has them.
 enum Layer {
     Conv(Conv3x3),
-    Block(Block),
+    Block(Box<Block>),
     Relu,
     Enlarge,
 }
@@ -164,7 +164,8 @@ fn encoder(mut scope: Scope<'_>, config: &TaesdConfig) -> Result<Vec<Layer>> {
         for _ in 0..count {
             let pooled = config.use_midblock_gn && stage + 1 == stages;
             let name = scope.at(layers.len().to_string());
-            layers.push(Layer::Block(Block::new(name, channels, pooled)?));
+            let block = Block::new(name, channels, pooled)?;
+            layers.push(Layer::Block(Box::new(block)));
         }
     }
     let name = scope.at(layers.len().to_string());
@@ -182,7 +183,8 @@ fn decoder(mut scope: Scope<'_>, config: &TaesdConfig) -> Result<Vec<Layer>> {
         for _ in 0..count {
             let pooled = config.use_midblock_gn && stage == 0;
             let name = scope.at(layers.len().to_string());
-            layers.push(Layer::Block(Block::new(name, channels, pooled)?));
+            let block = Block::new(name, channels, pooled)?;
+            layers.push(Layer::Block(Box::new(block)));
         }
         if stage + 1 < stages {
             layers.push(Layer::Enlarge);

@@ -173,7 +173,7 @@ impl VaeConfig {
         let config: Self = file::read(place, json, &vae_neutral())?;
         let groups = config.norm_num_groups;
         let channels = &config.block_out_channels;
-        let fits = |channels: &usize| groups > 0 && channels % groups == 0;
+        let fits = |channels: &usize| groups > 0 && channels.is_multiple_of(groups);
         if channels.is_empty() || !channels.iter().all(fits) {
             let problem = format!("channels {channels:?} do not divide into {groups} groups");
             return Err(file::refusal(place, problem));

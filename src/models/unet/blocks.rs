@@ -15,7 +15,7 @@ use crate::{
 
 /// What every block is told besides its feature map.
 pub struct Inputs<'a> {
-    /// The timestep's embedding after SiLU, `[B, time_channels]`.
+    /// The timestep's embedding after `SiLU`, `[B, time_channels]`.
     pub time: &'a Tensor,
     /// The text, `[B, M, context_channels]`.
     pub context: &'a Tensor,
