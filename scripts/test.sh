@@ -1,0 +1,130 @@
+# The tests: parts that run one after the other, and the sum of what they counted.
+
+PASSED=0
+FAILED=0
+LOGS=target/test-logs
+
+test_everything() {
+  local start=$SECONDS
+  part formatting check_formatting
+  part lints check_lints
+  part native test_native
+  part documentation test_documentation
+  part wasm-lints check_wasm_lints
+  if [ "${GUIDESTAR_TEST_GPU:-}" = no ]; then
+    say "left out, because GUIDESTAR_TEST_GPU=no: Chromium, Node with Dawn"
+  else
+    part chromium test_chromium
+    part dawn test_dawn
+  fi
+  sum_up $((SECONDS - start))
+}
+
+test_quickly() {
+  local start=$SECONDS
+  part formatting check_formatting
+  part lints check_lints
+  part native test_native
+  sum_up $((SECONDS - start))
+}
+
+check_formatting() {
+  cargo fmt --check
+}
+
+check_lints() {
+  need_rust
+  cargo clippy --all-targets -- -D warnings
+}
+
+check_wasm_lints() {
+  need_rust
+  need_wasm_target
+  # What blocks or needs an operating system is an error in a browser.
+  CLIPPY_CONF_DIR=$PWD/scripts/clippy-wasm wasm_cargo clippy --lib --test web -- -D warnings
+}
+
+test_native() {
+  need_rust
+  need_vulkan
+  use_vulkan
+  if have cargo-nextest; then
+    cargo nextest run --no-fail-fast
+  else
+    cargo test --no-fail-fast --tests
+  fi
+  # Nothing is left out in silence.
+  grep -rhoP '#\[ignore = "\K[^"]+' src tests | sort | uniq -c | sed 's/^ *\([0-9]*\) /ignored: \1 test(s), /' || true
+}
+
+test_documentation() {
+  need_rust
+  cargo test --doc
+}
+
+test_chromium() {
+  need_rust
+  need_wasm_target
+  need_wasm_bindgen
+  need_chromium
+  # SwiftShader compiles slowly: the default of 20 seconds is for tests without a GPU.
+  CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$PWD/.tools/bin/wasm-bindgen-test-runner \
+    WASM_BINDGEN_TEST_WEBDRIVER_JSON=$PWD/scripts/chromium/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=900 \
+    CHROMEDRIVER=$(command -v chromedriver) wasm_cargo test --test web
+}
+
+test_dawn() {
+  need_rust
+  need_vulkan
+  need_wasm_target
+  need_wasm_bindgen
+  need_dawn
+  use_vulkan
+  build_for_web dev target/dawn
+  timeout 900 node tests/dawn/run.mjs
+}
+
+# part NAME COMMAND : runs a part, shows its output, and adds up what it counted. A part that only passes or fails
+# counts as one test; one that breaks without counting a failure has failed once.
+part() {
+  local name=$1 command=$2 log=$LOGS/$1.log start=$SECONDS status passed failed
+  mkdir -p $LOGS
+  say "== $name"
+  set +e
+  (
+    set -e
+    "$command"
+  ) 2>&1 | tee "$log"
+  status=${PIPESTATUS[0]}
+  set -e
+  read -r passed failed <<<"$(counted <"$log")"
+  if [ "$status" != 0 ] && [ "$failed" = 0 ]; then
+    failed=1
+  elif [ "$status" = 0 ] && [ $((passed + failed)) = 0 ]; then
+    passed=1
+  fi
+  PASSED=$((PASSED + passed))
+  FAILED=$((FAILED + failed))
+  say "== $name: $passed passed, $failed failed, $((SECONDS - start)) s"
+}
+
+# Adds up the last lines of test programs: nextest's `Summary [...] 3 tests run: 2 passed, 1 failed` and everyone
+# else's `test result: FAILED. 2 passed; 1 failed; ...`.
+counted() {
+  awk '
+    { gsub(/\033\[[0-9;]*m/, "") }
+    /^ *Summary \[/ || /^test result:/ {
+      if (match($0, /[0-9]+ passed/)) passed += substr($0, RSTART)
+      if (match($0, /[0-9]+ failed/)) failed += substr($0, RSTART)
+      if (match($0, /[0-9]+ timed out/)) failed += substr($0, RSTART)
+    }
+    END { print passed + 0, failed + 0 }
+  '
+}
+
+# sum_up SECONDS : the last line is for machines.
+sum_up() {
+  say "$(($1 / 60)) min $(($1 % 60)) s"
+  echo "$PASSED passed, $FAILED failed"
+  [ "$FAILED" = 0 ]
+}
