@@ -31,6 +31,9 @@ const PIECES: &str = r"(?i)'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
 
+/// Two pieces of a word that are merged, the most frequent first.
+type Pairs = Vec<(String, String)>;
+
 /// Positions a text encoder of Stable Diffusion 1.x has.
 const POSITIONS: usize = 77;
 
@@ -90,11 +93,7 @@ impl Tokenizer {
         Self::new(vocab_from_merges(&merges), merges, &settings)
     }
 
-    fn new(
-        vocab: HashMap<String, u32>,
-        merges: Vec<(String, String)>,
-        settings: &Settings,
-    ) -> Result<Self> {
+    fn new(vocab: HashMap<String, u32>, merges: Pairs, settings: &Settings) -> Result<Self> {
         let id = |token: &str| {
             vocab
                 .get(token)
@@ -236,7 +235,7 @@ impl Settings {
 }
 
 /// Pairs in the order they are merged, one a line.
-fn parse_merges(text: &str) -> Vec<(String, String)> {
+fn parse_merges(text: &str) -> Pairs {
     text.lines()
         .enumerate()
         .filter(|(index, line)| *index > 0 || !line.starts_with("#version"))
@@ -270,7 +269,7 @@ fn byte_letters() -> Vec<char> {
 }
 
 /// Vocabulary and merges from a `tokenizer.json`, which writes a merge as `"a b"` or as `["a", "b"]`.
-fn parse_whole(text: &str) -> Result<(HashMap<String, u32>, Vec<(String, String)>)> {
+fn parse_whole(text: &str) -> Result<(HashMap<String, u32>, Pairs)> {
     #[derive(Deserialize)]
     struct Whole {
         model: Model,

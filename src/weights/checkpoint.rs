@@ -48,8 +48,10 @@ pub enum Ema {
 pub struct Component {
     /// Which.
     pub part: Part,
-    /// Its configuration, as diffusers writes it.
-    pub config: Value,
+    /// Its configuration, the JSON that diffusers writes.
+    pub config: String,
+    /// Where that was, for messages.
+    pub config_place: String,
     /// Its tensors.
     pub tensors: Tensors,
 }
@@ -103,7 +105,7 @@ impl Checkpoint {
         }
         require_known_pipeline(&descriptions, files.place())?;
         let unet = open_part(files, Part::Unet, &descriptions).await?;
-        require_plain_unet(&unet.config, files.place())?;
+        require_plain_unet(&unet)?;
         Ok(Self {
             place: files.place().to_owned(),
             vae: open_part(files, Part::Vae, &descriptions).await?,
@@ -148,13 +150,11 @@ impl Checkpoint {
                 });
             }
             let path = format!("{}/config.json", part.folder());
-            let config = match descriptions.get(&path) {
-                Some(text) => parse(text, &format!("{place} ({path})"))?,
-                None => sd15::config(part),
-            };
+            let config = descriptions.get(&path).cloned();
             Ok(Component {
                 part,
-                config,
+                config: config.unwrap_or_else(|| sd15::config(part).to_string()),
+                config_place: format!("{place} ({path})"),
                 tensors,
             })
         };
@@ -176,16 +176,11 @@ impl Checkpoint {
         }
     }
 
-    /// How its noise is scheduled, as diffusers writes it; Stable Diffusion 1.5's when it does not say.
-    ///
-    /// # Errors
-    /// When it is not JSON.
-    pub fn scheduler(&self) -> Result<Value> {
-        let path = "scheduler/scheduler_config.json";
-        match self.descriptions.get(path) {
-            Some(text) => parse(text, &format!("{}/{path}", self.place)),
-            None => Ok(sd15::scheduler()),
-        }
+    /// How its noise is scheduled, the JSON that diffusers writes; Stable Diffusion 1.5's when it does not say.
+    pub fn scheduler(&self) -> String {
+        let text = self.descriptions.get("scheduler/scheduler_config.json");
+        text.cloned()
+            .unwrap_or_else(|| sd15::scheduler().to_string())
     }
 }
 
@@ -238,7 +233,6 @@ async fn open_part(
             ),
         });
     };
-    let config = parse(text, &place)?;
     let mut tensors = Tensors::default();
     for source in weight_files(files, part).await? {
         require_safetensors(&*source).await?;
@@ -247,7 +241,8 @@ async fn open_part(
     }
     Ok(Component {
         part,
-        config,
+        config: text.clone(),
+        config_place: place,
         tensors,
     })
 }
@@ -339,7 +334,8 @@ fn require_known_pipeline(descriptions: &BTreeMap<String, String>, place: &str) 
 }
 
 /// Refuses U-Nets that are not Stable Diffusion 1.x's by what their config says.
-fn require_plain_unet(config: &Value, place: &str) -> Result<()> {
+fn require_plain_unet(unet: &Component) -> Result<()> {
+    let config = parse(&unet.config, &unet.config_place)?;
     let content = match config["in_channels"].as_u64() {
         Some(9) => Content::Sd1Inpainting,
         Some(8) => Content::Sd1InstructPix2Pix,
@@ -347,5 +343,5 @@ fn require_plain_unet(config: &Value, place: &str) -> Result<()> {
         _ if config["cross_attention_dim"].as_u64() == Some(1024) => Content::Sd2,
         _ => Content::Sd1,
     };
-    content.require_sd1(place)
+    content.require_sd1(&unet.config_place)
 }

@@ -58,7 +58,7 @@ impl WeightSource for DiskFile {
         &self.place
     }
 
-    fn len(&self) -> Reading<'_, u64> {
+    fn size_bytes(&self) -> Reading<'_, u64> {
         let len = self.file.borrow().metadata().map(|metadata| metadata.len());
         Box::pin(async move {
             len.map_err(|source| Error::Read {

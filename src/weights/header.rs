@@ -58,7 +58,7 @@ impl Header {
     /// When the file cannot be read, or is not a safetensors file in order; the text says in what.
     pub async fn read(source: &dyn WeightSource) -> Result<Self> {
         let place = source.place();
-        let file_bytes = source.len().await?;
+        let file_bytes = source.size_bytes().await?;
         if file_bytes < 8 {
             return Err(wrong(
                 place,

@@ -81,7 +81,7 @@ impl Format {
 /// # Errors
 /// When it cannot be read, or is something else; the text says what, and what to do.
 pub async fn require_safetensors(source: &dyn WeightSource) -> Result<()> {
-    let len = source.len().await?;
+    let len = source.size_bytes().await?;
     let head = source.read(0..len.min(64)).await?;
     match Format::of(&head, len).problem() {
         None => Ok(()),

@@ -13,7 +13,7 @@ pub trait WeightSource {
     fn place(&self) -> &str;
 
     /// How many bytes it has.
-    fn len(&self) -> Reading<'_, u64>;
+    fn size_bytes(&self) -> Reading<'_, u64>;
 
     /// Reads exactly these bytes.
     ///
@@ -42,7 +42,7 @@ impl WeightSource for Memory {
         &self.place
     }
 
-    fn len(&self) -> Reading<'_, u64> {
+    fn size_bytes(&self) -> Reading<'_, u64> {
         Box::pin(async { Ok(self.bytes.len() as u64) })
     }
 
@@ -112,7 +112,7 @@ const LONGEST_TEXT_BYTES: u64 = 16 << 20;
 /// # Errors
 /// When it cannot be read, is absurdly long, or is not UTF-8.
 pub async fn read_text(source: &dyn WeightSource) -> Result<String> {
-    let len = source.len().await?;
+    let len = source.size_bytes().await?;
     let problem = |problem: String| Error::Weights {
         place: source.place().to_owned(),
         problem,

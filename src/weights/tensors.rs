@@ -257,7 +257,7 @@ impl Reader<'_> {
             self.window.file == file && self.window.start <= bytes.start && bytes.end <= window_end;
         if !inside {
             let source = &self.tensors.files[file];
-            let ahead = (bytes.start + READ_BYTES).min(source.len().await?);
+            let ahead = (bytes.start + READ_BYTES).min(source.size_bytes().await?);
             let end = bytes.end.max(ahead);
             self.window = Window {
                 file,
