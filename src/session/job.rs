@@ -103,6 +103,7 @@ impl Default for Job {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedJob {
     job: Job,
+    reduction: usize,
     /// Width and height, multiples of what the autoencoder shrinks by.
     pub size: Size,
     /// Steps of the sampler, at least 1.
@@ -119,6 +120,11 @@ impl CheckedJob {
     /// The job with nothing left open: what a picture remembers.
     pub fn job(&self) -> &Job {
         &self.job
+    }
+
+    /// Height and width of the latents.
+    pub fn latent_size(&self) -> [usize; 2] {
+        [self.size.height_px, self.size.width_px].map(|px| px / self.reduction)
     }
 }
 
@@ -201,6 +207,7 @@ impl Job {
         };
         Ok(CheckedJob {
             job,
+            reduction: model.reduction,
             size,
             steps,
             cfg_scale,

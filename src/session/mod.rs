@@ -1,14 +1,26 @@
 //! What the command line and the page share: the job, the events it causes, and the run that works on it.
 
+mod blueprint;
+#[cfg(not(target_arch = "wasm32"))]
+#[path = "clock_native.rs"]
+mod clock;
+#[cfg(target_arch = "wasm32")]
+#[path = "clock_web.rs"]
+mod clock;
 mod event;
 mod job;
 pub mod notes;
+mod open;
 mod quirks;
+mod run;
 mod size;
 mod traits;
 
+pub use blueprint::{Blueprint, NeededParts};
 pub use event::Event;
 pub use job::{CheckedJob, Job, MadeOn, SamplerName, VERSION};
+pub use open::Session;
 pub use quirks::{Parity, Quirks};
+pub use run::{Made, Run};
 pub use size::Size;
 pub use traits::Traits;

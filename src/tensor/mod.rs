@@ -9,6 +9,7 @@ mod device;
 mod layers;
 mod layout;
 mod math;
+mod open;
 
 pub use crate::engine::{
     Counters, DType, DeviceInfo, Footprint, Precision, Shape,
@@ -16,6 +17,7 @@ pub use crate::engine::{
     wgsl::Options as GpuOptions,
 };
 pub use device::{Device, Upload};
+pub use open::DeviceName;
 
 use std::{fmt, ops::Range};
 

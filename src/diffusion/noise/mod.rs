@@ -62,15 +62,30 @@ impl Noise {
 /// When there is not one generator a row.
 pub fn latents(noise: &mut [Noise], device: &Device, shape: &Shape) -> Tensor {
     assert_eq!(noise.len(), shape[0], "one generator a picture");
-    let [pixels, channels] = [shape[1] * shape[2], shape[3]];
-    let mut elements = Vec::with_capacity(shape.elements());
-    for row in noise {
-        let drawn = row.draw(channels * pixels);
-        for pixel in 0..pixels {
-            elements.extend((0..channels).map(|channel| drawn[channel * pixels + pixel]));
+    let each = shape.elements() / shape[0];
+    let drawn: Vec<f32> = noise.iter_mut().flat_map(|row| row.draw(each)).collect();
+    device.tensor(shape.clone(), channels_last(&drawn, shape))
+}
+
+/// Lays `[B, C, h, w]` out as `[B, h, w, C]`, which is the `shape`.
+pub fn channels_last(elements: &[f32], shape: &Shape) -> Vec<f32> {
+    transposed(elements, shape[3], shape[1] * shape[2])
+}
+
+/// Lays `[B, h, w, C]`, which is the `shape`, out as `[B, C, h, w]`.
+pub fn channels_first(elements: &[f32], shape: &Shape) -> Vec<f32> {
+    transposed(elements, shape[1] * shape[2], shape[3])
+}
+
+/// Each matrix of so many rows and columns, transposed.
+fn transposed(elements: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut result = Vec::with_capacity(elements.len());
+    for matrix in elements.chunks_exact(rows * columns) {
+        for column in 0..columns {
+            result.extend((0..rows).map(|row| matrix[row * columns + column]));
         }
     }
-    device.tensor(shape.clone(), elements)
+    result
 }
 
 #[cfg(test)]
@@ -108,6 +123,15 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn layouts_are_each_other_s_inverse() {
+        let shape = Shape::from([2, 1, 3, 2]);
+        let first: Vec<f32> = (0..12u8).map(f32::from).collect();
+        let last = channels_last(&first, &shape);
+        assert_eq!(last[..6], [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        assert_eq!(channels_first(&last, &shape), first);
     }
 
     #[test]

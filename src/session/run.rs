@@ -1,0 +1,378 @@
+//! A job being done, step by step; the caller owns the loop.
+
+use std::{collections::VecDeque, rc::Rc};
+
+use super::{CheckedJob, Event, Job, MadeOn, SamplerName, clock::now_secs, notes};
+use crate::{
+    diffusion::{
+        Ddim, Level, Noise, Pndm, Sampler, noise,
+        schedule::{Schedule, ScheduleConfig},
+    },
+    error::{Error, Result},
+    guidance::{Cfg, Denoiser},
+    models::{Autoencoder, Unet, unet::NoTap},
+    picture::{Picture, png::Notes},
+    tensor::{Device, Shape, Tensor},
+};
+
+/// A finished picture.
+pub struct Made {
+    /// The picture.
+    pub picture: Picture,
+    /// What its file is to remember.
+    pub notes: Notes,
+    /// Its seed.
+    pub seed: u64,
+    /// The latents it was decoded from, `[4, h, w]`.
+    pub latents: Vec<f32>,
+}
+
+/// What a run begins with.
+pub(super) struct Start<'a> {
+    pub model: String,
+    pub unet: Rc<Unet>,
+    pub autoencoder: Rc<Autoencoder>,
+    pub schedule: &'a ScheduleConfig,
+    /// `[2, N, C]`: negative prompt and prompt.
+    pub contexts: Tensor,
+    pub latents: Option<Vec<Vec<f32>>>,
+    pub warnings: Vec<String>,
+    pub job: CheckedJob,
+}
+
+/// A job being done. It does nothing by itself: stopping means not calling [`Run::step`] again.
+pub struct Run {
+    job: CheckedJob,
+    device: Device,
+    autoencoder: Rc<Autoencoder>,
+    denoiser: Box<dyn Denoiser>,
+    steps: Vec<(Level, Level)>,
+    latents: Option<Vec<Vec<f32>>>,
+    waiting: VecDeque<Event>,
+    stage: Stage,
+    picture: usize,
+    made: Option<Made>,
+    clock: Clock,
+}
+
+enum Stage {
+    Encode(Tensor),
+    Begin,
+    Sample {
+        x: Tensor,
+        sampler: Box<dyn Sampler>,
+        step: usize,
+    },
+    Decode(Tensor),
+    Done,
+}
+
+impl Run {
+    pub(super) fn new(start: Start<'_>) -> Result<Self> {
+        let job = start.job;
+        let quirks = &job.quirks;
+        let mut schedule = Schedule::new(start.schedule, quirks.evaluation.unwrap_or_default());
+        if let Some(ending) = quirks.ending {
+            schedule = schedule.ending(ending);
+        }
+        let spacing = quirks.spacing.unwrap_or(start.schedule.timestep_spacing);
+        let grid = schedule.grid(job.steps, spacing)?;
+        let mut steps = schedule.steps(&grid, quirks.following.unwrap_or_default());
+        if job.job().sampler == SamplerName::Pndm {
+            steps = Pndm::steps(&steps);
+        }
+        if let Some(latents) = &start.latents {
+            check_latents(latents, &job)?;
+        }
+        let device = start.contexts.device().clone();
+        let [_, tokens, features] = start.contexts.dims();
+        let [uncond, cond] = [0, 1].map(|row| {
+            let context = start.contexts.rows(row..row + 1);
+            context.reshape([1, tokens, features])
+        });
+        let cfg = Cfg::new(start.unet, job.prediction, cond, uncond, job.cfg_scale);
+        let info = device.info();
+        let mut waiting: VecDeque<_> = start
+            .warnings
+            .into_iter()
+            .map(|message| Event::Warning { message })
+            .collect();
+        let mut asked = job.job().clone();
+        asked.model = start.model;
+        waiting.push_front(Event::Started {
+            job: Box::new(asked),
+            device: info.name.clone(),
+            precision: precision(&device).to_owned(),
+            count: job.job().count,
+            steps: steps.len(),
+        });
+        Ok(Self {
+            autoencoder: start.autoencoder,
+            denoiser: Box::new(cfg),
+            stage: Stage::Encode(start.contexts),
+            clock: Clock::new(),
+            latents: start.latents,
+            picture: 0,
+            made: None,
+            steps,
+            waiting,
+            device,
+            job,
+        })
+    }
+
+    /// Works until there is something to tell; `None` when everything is done.
+    ///
+    /// # Errors
+    /// When the device fails, or the numbers stop being numbers. The run is over then.
+    pub async fn step(&mut self) -> Result<Option<Event>> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Ok(Some(event));
+            }
+            match std::mem::replace(&mut self.stage, Stage::Done) {
+                Stage::Done => return Ok(None),
+                Stage::Encode(contexts) => {
+                    self.device.eval(&[&contexts])?;
+                    self.stage = Stage::Begin;
+                }
+                Stage::Begin if self.picture == self.job.job().count => {
+                    self.waiting.push_back(Event::Done {
+                        pictures: self.picture,
+                        secs: self.clock.since_start(),
+                    });
+                }
+                Stage::Begin => self.stage = self.begin(),
+                Stage::Sample { x, sampler, step } => self.sample(&x, sampler, step).await?,
+                Stage::Decode(x) => self.decode(&x).await?,
+            }
+        }
+    }
+
+    /// The picture that was finished last, once.
+    pub fn take(&mut self) -> Option<Made> {
+        self.made.take()
+    }
+
+    /// Pictures finished so far.
+    pub fn finished(&self) -> usize {
+        self.picture
+    }
+
+    /// The job that is being done.
+    pub fn job(&self) -> &Job {
+        self.job.job()
+    }
+
+    fn seed(&self) -> u64 {
+        self.job.job().seed + self.picture as u64
+    }
+
+    fn begin(&mut self) -> Stage {
+        self.clock.begin_picture();
+        let source = self.job.quirks.noise.unwrap_or_default();
+        let mut noise = vec![Noise::new(source, self.seed())];
+        let shape = latent_shape(&self.job);
+        // Drawn even when latents are given, so that the fresh noise of later steps is the same either way.
+        let drawn = noise::latents(&mut noise, &self.device, &shape);
+        let x = match &self.latents {
+            Some(latents) => {
+                let given = &latents[self.picture.min(latents.len() - 1)];
+                let elements = noise::channels_last(given, &shape);
+                self.device.tensor(shape, elements)
+            }
+            None => drawn,
+        };
+        let sampler: Box<dyn Sampler> = match self.job.job().sampler {
+            SamplerName::Ddim => Box::new(Ddim::new(self.job.job().eta, noise)),
+            SamplerName::Pndm => Box::new(Pndm::new()),
+        };
+        Stage::Sample {
+            x,
+            sampler,
+            step: 0,
+        }
+    }
+
+    async fn sample(
+        &mut self,
+        x: &Tensor,
+        mut sampler: Box<dyn Sampler>,
+        step: usize,
+    ) -> Result<()> {
+        let (from, to) = self.steps[step];
+        let prediction = self.denoiser.predict(x, from, &mut NoTap)?;
+        let x = sampler.step(x, &prediction.eps, from, to);
+        // One number is read back a step. It is what makes a step end, and it is no number as soon as one latent is none.
+        let sum = x.sum(&[0, 1, 2, 3]);
+        self.device.eval(&[&x, &sum])?;
+        if !sum.read().await?.iter().all(|sum| sum.is_finite()) {
+            return Err(Error::NotFinite(format!(
+                "the latents of seed {} stopped being numbers in step {} of {}: try --precision f32",
+                self.seed(),
+                step + 1,
+                self.steps.len()
+            )));
+        }
+        let done = step + 1;
+        let (rate, left_secs) = self.clock.pace(self.left_after(done));
+        self.waiting.push_back(Event::Step {
+            picture: self.picture,
+            step: done,
+            of: self.steps.len(),
+            rate,
+            left_secs,
+        });
+        self.stage = if done == self.steps.len() {
+            Stage::Decode(x)
+        } else {
+            Stage::Sample {
+                x,
+                sampler,
+                step: done,
+            }
+        };
+        Ok(())
+    }
+
+    /// Steps that are left in the whole job.
+    fn left_after(&self, done: usize) -> usize {
+        let pictures = self.job.job().count - self.picture - 1;
+        pictures * self.steps.len() + self.steps.len() - done
+    }
+
+    async fn decode(&mut self, x: &Tensor) -> Result<()> {
+        let image = self.autoencoder.decode(x);
+        self.device.eval(&[&image])?;
+        let elements = image.read().await?;
+        if !elements.iter().all(|element| element.is_finite()) {
+            return Err(Error::NotFinite(format!(
+                "the autoencoder made no numbers of the latents of seed {}: try --precision f32",
+                self.seed()
+            )));
+        }
+        let rounding = self.job.quirks.rounding.unwrap_or_default();
+        let size = self.job.size;
+        let picture = Picture::from_signed(size.width_px, size.height_px, &elements, rounding);
+        let seed = self.seed();
+        self.made = Some(Made {
+            picture,
+            notes: self.notes(seed),
+            seed,
+            latents: noise::channels_first(&x.read().await?, x.shape()),
+        });
+        self.picture += 1;
+        self.stage = Stage::Begin;
+        self.waiting.push_back(Event::Picture {
+            picture: self.picture - 1,
+            of: self.job.job().count,
+            seed,
+            secs: self.clock.since_picture(),
+        });
+        Ok(())
+    }
+
+    /// What one picture remembers: the job that makes this picture alone.
+    fn notes(&self, seed: u64) -> Notes {
+        let alone = Job {
+            seed,
+            count: 1,
+            made_on: Some(MadeOn {
+                program: concat!("guidestar ", env!("CARGO_PKG_VERSION")).to_owned(),
+                device: self.device.info().name.clone(),
+                precision: precision(&self.device).to_owned(),
+            }),
+            ..self.job.job().clone()
+        };
+        Notes {
+            parameters: Some(notes::parameters(&self.job, seed)),
+            guidestar: Some(alone.to_json()),
+        }
+    }
+}
+
+fn precision(device: &Device) -> &'static str {
+    match device.dtype() {
+        crate::tensor::DType::F16 => "f16",
+        crate::tensor::DType::F32 => "f32",
+    }
+}
+
+const LATENT_CHANNELS: usize = 4;
+
+fn latent_shape(job: &CheckedJob) -> Shape {
+    let [h, w] = job.latent_size();
+    [1, h, w, LATENT_CHANNELS].into()
+}
+
+/// Refuses latents that do not fit: one set for all pictures, or one for each.
+fn check_latents(latents: &[Vec<f32>], job: &CheckedJob) -> Result<()> {
+    let count = job.job().count;
+    let elements = latent_shape(job).elements();
+    if latents.len() != 1 && latents.len() != count {
+        return Err(Error::Request(format!(
+            "the latents are for {} pictures and the job makes {count}: give one, or as many",
+            latents.len()
+        )));
+    }
+    if latents.iter().any(|row| row.len() != elements) {
+        return Err(Error::Request(format!(
+            "the latents do not have the size of a picture of {}",
+            job.size
+        )));
+    }
+    if latents.iter().flatten().any(|element| !element.is_finite()) {
+        return Err(Error::Request(
+            "the latents hold something that is not a number".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// Times a run.
+struct Clock {
+    start: f64,
+    picture: f64,
+    last: f64,
+    step_secs: Option<f64>,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let now = now_secs();
+        Self {
+            start: now,
+            picture: now,
+            last: now,
+            step_secs: None,
+        }
+    }
+
+    fn begin_picture(&mut self) {
+        self.picture = now_secs();
+        self.last = self.picture;
+    }
+
+    fn since_start(&self) -> f64 {
+        now_secs() - self.start
+    }
+
+    fn since_picture(&self) -> f64 {
+        now_secs() - self.picture
+    }
+
+    /// Steps a second, and seconds that so many more steps take. The first step also makes the plan, so it is forgotten
+    /// as soon as there is another.
+    fn pace(&mut self, left: usize) -> (f64, f64) {
+        let now = now_secs();
+        let secs = (now - self.last).max(1e-9);
+        let first = self.step_secs.is_none() || self.last <= self.picture;
+        let mean = match self.step_secs {
+            Some(mean) if !first => 0.7 * mean + 0.3 * secs,
+            _ => secs,
+        };
+        self.last = now;
+        self.step_secs = Some(mean);
+        (1.0 / mean, left as f64 * mean)
+    }
+}
