@@ -1,5 +1,7 @@
 //! Guidestar steers Stable Diffusion 1.x without training anything.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod diffusion;
 pub mod engine;
 pub mod error;

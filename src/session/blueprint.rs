@@ -60,11 +60,9 @@ impl Blueprint {
         let autoencoder =
             AutoencoderConfig::from_json(&place("vae"), &checkpoint.vae.config.to_string())?;
         let schedule =
-            ScheduleConfig::from_json(&checkpoint.scheduler()?.to_string()).map_err(|error| {
-                Error::Weights {
-                    place: checkpoint.place.clone(),
-                    problem: error.to_string(),
-                }
+            ScheduleConfig::from_json(&checkpoint.scheduler()).map_err(|error| Error::Weights {
+                place: checkpoint.place.clone(),
+                problem: error.to_string(),
             })?;
         let index = checkpoint.descriptions.get("model_index.json");
         let index = index.and_then(|text| serde_json::from_str::<Value>(text).ok());

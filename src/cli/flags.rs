@@ -1,0 +1,375 @@
+//! The flags, as plain data; what they mean together is decided by [`crate::session::Job::check`].
+
+use std::{ops::RangeInclusive, path::PathBuf, str::FromStr};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    diffusion::{NoiseSource, schedule::PredictionType, schedule::Spacing},
+    session::{Job, Parity, Quirks, SamplerName, Size},
+    tensor::{DeviceName, Precision},
+};
+
+/// Steers Stable Diffusion without training anything.
+#[derive(Debug, Parser)]
+#[command(name = "guidestar", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How much to say.
+    #[command(flatten)]
+    pub talk: Talk,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  guidestar generate \"a red apple on a blue background\"
+  guidestar generate \"a fox\" --seed 1..9 --out foxes/
+  guidestar generate \"a castle\" --model sd15.safetensors --size 512x768 --negative blurry
+  guidestar replay a-fox-1.png
+  guidestar models check sd15.safetensors
+
+Exit codes: 0 done, 1 the job failed, 2 the request was wrong, 3 no usable device, 130 interrupted.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make pictures from a prompt.
+    #[command(after_help = GENERATE_EXAMPLES)]
+    Generate(Generate),
+    /// Repeat the job that a picture remembers.
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(Replay),
+}
+
+const GENERATE_EXAMPLES: &str = "\
+Examples:
+  guidestar generate \"a red apple on a blue background\"
+  guidestar generate \"a lion on yellow\" --seed 7 --out lion.png
+  guidestar generate \"a fox\" --count 4                 four pictures and a contact sheet
+  guidestar generate \"a fox\" --seed 1..9 --out foxes/  nine pictures into a folder
+  guidestar generate \"a castle\" --model path/to/sd15 --steps 30 --cfg-scale 7 --sampler pndm
+  guidestar generate \"a castle\" --model sd15.safetensors --parity diffusers --seed 0
+  guidestar generate \"a star\" --json | jq .            one event a line";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  guidestar replay a-fox-7.png
+  guidestar replay a-fox-7.png --device gpu --out again.png";
+
+/// How much to say, and how.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Talk {
+    /// Print one event a line on stdout, as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show no progress.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Where {
+    /// auto, gpu, cpu, cuda or vulkan; auto is a GPU when there is one.
+    #[arg(long, default_value = "auto", value_name = "NAME")]
+    pub device: DeviceName,
+    /// How numbers are stored.
+    #[arg(long, value_enum, default_value_t = PrecisionFlag::Auto)]
+    pub precision: PrecisionFlag,
+}
+
+/// Where results go.
+#[derive(Clone, Debug, Args)]
+pub struct Output {
+    /// A PNG file, or a folder; a picture is named after its prompt and seed otherwise.
+    #[arg(long, short, value_name = "PATH")]
+    pub out: Option<PathBuf>,
+    /// Write the final latents to this safetensors file.
+    #[arg(long, value_name = "FILE")]
+    pub save_latents: Option<PathBuf>,
+    /// Write over files that exist instead of choosing another name.
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// `guidestar generate`
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// What is to be seen.
+    pub prompt: String,
+    /// What is not to be seen.
+    #[arg(long, short, default_value = "", value_name = "PROMPT")]
+    pub negative: String,
+    /// mini (built in), a folder in the diffusers layout, or a .safetensors file.
+    #[arg(long, short, default_value = "mini", value_name = "MODEL")]
+    pub model: String,
+    /// Steps of the sampler [default: the model's].
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+    /// How strongly to follow the prompt [default: the model's].
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub cfg_scale: Option<f64>,
+    /// A seed, or a range of seeds 1..9 with both ends, a picture each [default: drawn].
+    #[arg(long, value_name = "SEED")]
+    pub seed: Option<Seeds>,
+    /// Width and height [default: the model's].
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<Size>,
+    /// How many pictures; the seed counts up.
+    #[arg(long, value_name = "N")]
+    pub count: Option<usize>,
+    /// The integrator.
+    #[arg(long, value_enum, default_value_t = SamplerFlag::Ddim)]
+    pub sampler: SamplerFlag,
+    /// Share of fresh noise in each step of ddim, 0 to 1.
+    #[arg(
+        long,
+        default_value_t = 0.0,
+        value_name = "X",
+        allow_negative_numbers = true
+    )]
+    pub eta: f64,
+    /// Which timesteps are visited [default: the model's].
+    #[arg(long, value_enum)]
+    pub spacing: Option<SpacingFlag>,
+    /// The generator noise is drawn from [default: guidestar].
+    #[arg(long, value_enum)]
+    pub noise: Option<NoiseFlag>,
+    /// What the network predicts, where the model's files say it wrongly.
+    #[arg(long, value_enum)]
+    pub prediction: Option<PredictionFlag>,
+    /// Agree with a reference in every quirk: diffusers, ldm, comfyui, pnp-diffusers or ugd.
+    #[arg(long, value_name = "NAME")]
+    pub parity: Option<Parity>,
+    /// Begin with the latents of this safetensors file instead of noise.
+    #[arg(long, value_name = "FILE")]
+    pub latents: Option<PathBuf>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub place: Where,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `guidestar replay`
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// A picture that guidestar made.
+    #[arg(value_name = "IMAGE.png")]
+    pub picture: PathBuf,
+    /// Another model than the job's, or where it is now.
+    #[arg(long, short, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub place: Where,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// One seed, or a range with both ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seeds(pub RangeInclusive<u64>);
+
+impl FromStr for Seeds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let seed = |digits: &str| {
+            digits.parse::<u64>().map_err(|_| {
+                format!(
+                    "a seed is a whole number from 0 to {}, or a range like 1..9",
+                    u64::MAX
+                )
+            })
+        };
+        let (first, last) = match text.split_once("..") {
+            Some((first, last)) => (seed(first)?, seed(last.trim_start_matches('='))?),
+            None => (seed(text)?, seed(text)?),
+        };
+        if first > last {
+            return Err(format!("the range ends before it begins: {last}..{first}?"));
+        }
+        Ok(Self(first..=last))
+    }
+}
+
+/// Spellings of [`Precision`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PrecisionFlag {
+    /// As suits the device.
+    Auto,
+    /// Two bytes a number.
+    F16,
+    /// Four bytes a number.
+    F32,
+}
+
+impl From<PrecisionFlag> for Precision {
+    fn from(flag: PrecisionFlag) -> Self {
+        match flag {
+            PrecisionFlag::Auto => Self::Auto,
+            PrecisionFlag::F16 => Self::F16,
+            PrecisionFlag::F32 => Self::F32,
+        }
+    }
+}
+
+/// Spellings of [`SamplerName`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SamplerFlag {
+    /// Deterministic at eta 0.
+    Ddim,
+    /// The one Stable Diffusion was published with.
+    Pndm,
+}
+
+impl From<SamplerFlag> for SamplerName {
+    fn from(flag: SamplerFlag) -> Self {
+        match flag {
+            SamplerFlag::Ddim => Self::Ddim,
+            SamplerFlag::Pndm => Self::Pndm,
+        }
+    }
+}
+
+/// Spellings of [`Spacing`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SpacingFlag {
+    /// Multiples of T / steps, from the cleanest.
+    Leading,
+    /// Evenly from the noisiest.
+    Trailing,
+    /// Evenly from end to end.
+    Linspace,
+    /// The original repository's.
+    Ldm,
+    /// The plug-and-play repository's.
+    PnpLdm,
+}
+
+impl From<SpacingFlag> for Spacing {
+    fn from(flag: SpacingFlag) -> Self {
+        match flag {
+            SpacingFlag::Leading => Self::Leading,
+            SpacingFlag::Trailing => Self::Trailing,
+            SpacingFlag::Linspace => Self::Linspace,
+            SpacingFlag::Ldm => Self::Ldm,
+            SpacingFlag::PnpLdm => Self::PnpLdm,
+        }
+    }
+}
+
+/// Spellings of [`NoiseSource`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum NoiseFlag {
+    /// The same on every platform.
+    Guidestar,
+    /// PyTorch's generator for the CPU.
+    Torch,
+}
+
+impl From<NoiseFlag> for NoiseSource {
+    fn from(flag: NoiseFlag) -> Self {
+        match flag {
+            NoiseFlag::Guidestar => Self::Guidestar,
+            NoiseFlag::Torch => Self::Torch,
+        }
+    }
+}
+
+/// Spellings of [`PredictionType`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum PredictionFlag {
+    /// The noise.
+    Epsilon,
+    /// The velocity.
+    V,
+    /// The clean latents.
+    Sample,
+}
+
+impl From<PredictionFlag> for PredictionType {
+    fn from(flag: PredictionFlag) -> Self {
+        match flag {
+            PredictionFlag::Epsilon => Self::Epsilon,
+            PredictionFlag::V => Self::VPrediction,
+            PredictionFlag::Sample => Self::Sample,
+        }
+    }
+}
+
+impl Generate {
+    /// The job these flags spell.
+    ///
+    /// # Errors
+    /// When flags contradict each other.
+    pub fn job(&self) -> crate::Result<Job> {
+        let (seed, seeds) = match &self.seed {
+            Some(Seeds(seeds)) => (*seeds.start(), seeds.end() - seeds.start()),
+            None => (drawn_seed(), 0),
+        };
+        let count = match (self.count, seeds) {
+            (Some(count), 0) => count,
+            (None, seeds) => usize::try_from(seeds)
+                .unwrap_or(usize::MAX)
+                .saturating_add(1),
+            (Some(_), _) => {
+                let text = "--count and a range of seeds both say how many pictures: leave one out";
+                return Err(crate::Error::Request(text.to_owned()));
+            }
+        };
+        Ok(Job {
+            prompt: self.prompt.clone(),
+            negative: self.negative.clone(),
+            model: self.model.clone(),
+            size: self.size,
+            steps: self.steps,
+            cfg_scale: self.cfg_scale,
+            seed,
+            count,
+            sampler: self.sampler.into(),
+            eta: self.eta,
+            prediction: self.prediction.map(Into::into),
+            latents: self.latents.as_ref().map(|path| path.display().to_string()),
+            parity: self.parity,
+            quirks: Quirks {
+                spacing: self.spacing.map(Into::into),
+                noise: self.noise.map(Into::into),
+                ..Quirks::default()
+            },
+            ..Job::default()
+        })
+    }
+}
+
+/// A seed nobody chose; short, so that it can be read out and typed.
+fn drawn_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0) & 0xffff_ffff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seeds_are_one_or_a_range_with_both_ends() {
+        assert_eq!("7".parse(), Ok(Seeds(7..=7)));
+        assert_eq!("1..9".parse(), Ok(Seeds(1..=9)));
+        assert_eq!("1..=9".parse(), Ok(Seeds(1..=9)));
+        for wrong in ["", "-1", "18446744073709551616", "9..1", "1..", "a", "1.5"] {
+            assert!(wrong.parse::<Seeds>().is_err(), "{wrong}");
+        }
+    }
+}

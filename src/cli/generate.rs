@@ -1,0 +1,122 @@
+//! `generate` and `replay`: a job, from its flags or its picture to files.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::{
+    exit::Exit,
+    flags::{Generate, Output, Replay, Talk, Where},
+    model,
+    place::Place,
+    report::Report,
+    stop,
+};
+use crate::{
+    error::Error,
+    picture::{self, Picture, file, png},
+    session::{Blueprint, Event, Job, Made, Run, Session},
+    tensor::Device,
+};
+
+/// Makes pictures from a prompt.
+///
+/// # Errors
+/// When the request is wrong or the job fails.
+pub fn generate(flags: &Generate, talk: Talk) -> Result<Exit> {
+    work(&flags.job()?, flags.place, &flags.output, talk)
+}
+
+/// Repeats the job that a picture remembers.
+///
+/// # Errors
+/// When the picture remembers none, the request is wrong or the job fails.
+pub fn replay(flags: &Replay, talk: Talk) -> Result<Exit> {
+    let mut job = remembered(&flags.picture)?;
+    if let Some(model) = &flags.model {
+        job.model.clone_from(model);
+    }
+    work(&job, flags.place, &flags.output, talk)
+}
+
+fn remembered(path: &Path) -> Result<Job> {
+    let place = path.display();
+    let wrong = |error: Error| Error::Request(format!("{place}: {error}"));
+    let notes = png::notes(&file::read(path)?).map_err(wrong)?;
+    let Some(job) = notes.guidestar else {
+        let text = format!(
+            "{place} remembers no job: it was not made by guidestar, or its chunks were stripped"
+        );
+        return Err(Error::Request(text).into());
+    };
+    Ok(Job::from_json(&job).map_err(wrong)?)
+}
+
+/// Does a job. What can be refused is refused before anything large is read or computed.
+fn work(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exit> {
+    let out = Place::new(output, &job.prompt)?;
+    let checkpoint = model::open(&job.model)?;
+    let checked = job.check(&Blueprint::read(&checkpoint)?.traits)?;
+    let opening = Device::open(place.device, place.precision.into());
+    let device = pollster::block_on(opening)?;
+    let mut report = Report::new(talk);
+    let mut tell = |event| report.event(&event);
+    let session = pollster::block_on(Session::open(&device, &job.model, &checkpoint, &mut tell))?;
+    let run = session.start(checked, None)?;
+    let ended = follow(run, &out, &mut report);
+    if let Err(error) = &ended
+        && let Some(error) = error.downcast_ref::<Error>()
+    {
+        report.event(&error.into());
+    }
+    ended
+}
+
+/// Steps a run to its end, and saves what it makes.
+fn follow(mut run: Run, out: &Place, report: &mut Report) -> Result<Exit> {
+    let count = run.job().count;
+    let mut pictures = Vec::new();
+    let mut latents = Vec::new();
+    while let Some(event) = pollster::block_on(run.step())? {
+        report.event(&event);
+        if let Some(made) = run.take() {
+            save(&made, count, out, report)?;
+            pictures.push((made.seed, made.picture));
+            latents.push(made.latents);
+        }
+        if stop::asked() && !matches!(event, Event::Done { .. }) {
+            report.event(&Event::Stopped {
+                finished: run.finished(),
+                of: count,
+            });
+            return Ok(Exit::Interrupted);
+        }
+    }
+    if count > 1 {
+        save_sheet(&pictures, out, report)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn save(made: &Made, count: usize, out: &Place, report: &mut Report) -> Result<()> {
+    let path = out.picture(made.seed, count);
+    out.write(&path, &png::encode(&made.picture, &made.notes)?)
+        .with_context(|| format!("the picture of seed {} is lost", made.seed))?;
+    report.event(&saved(&path, "picture"));
+    Ok(())
+}
+
+fn save_sheet(pictures: &[(u64, Picture)], out: &Place, report: &mut Report) -> Result<()> {
+    let path = out.sheet();
+    let sheet = picture::sheet(pictures);
+    out.write(&path, &png::encode(&sheet, &png::Notes::default())?)?;
+    report.event(&saved(&path, "sheet"));
+    Ok(())
+}
+
+fn saved(path: &Path, what: &str) -> Event {
+    Event::Saved {
+        path: path.display().to_string(),
+        what: what.to_owned(),
+    }
+}

@@ -1,0 +1,37 @@
+//! The command line: flags become a job, events become a progress bar, errors become a sentence and an exit code.
+
+mod exit;
+mod flags;
+mod generate;
+mod model;
+mod place;
+mod report;
+mod stop;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use exit::Exit;
+use flags::{Cli, Command};
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    env_logger::init();
+    let cli = Cli::parse();
+    stop::listen();
+    run(&cli)
+        .unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            Exit::from(&error)
+        })
+        .into()
+}
+
+fn run(cli: &Cli) -> Result<Exit> {
+    match &cli.command {
+        Command::Generate(flags) => generate::generate(flags, cli.talk),
+        Command::Replay(flags) => generate::replay(flags, cli.talk),
+    }
+}
