@@ -10,3 +10,8 @@ use super::step::{Limits, Lowered, Step};
 pub fn lower(step: &Step, _: &Limits) -> Lowered {
     unimplemented!("a kernel for {:?}", step.op)
 }
+
+/// Whether there are kernels for what is folded into a step.
+pub fn supports(step: &Step) -> bool {
+    step.after.is_empty() && !step.joined && !step.enlarged
+}
