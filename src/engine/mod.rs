@@ -99,6 +99,19 @@ pub struct Counters {
     pub submissions: u64,
 }
 
+/// How long a step of a plan took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepTime {
+    /// The step's operation and shapes.
+    pub label: String,
+    /// Floating-point operations it does; a multiply-add is two.
+    pub flops: u64,
+    /// Bytes it must move at least.
+    pub bytes: u64,
+    /// Its time on the device.
+    pub secs: f64,
+}
+
 /// A tensor that is written piece by piece, in order, so that nobody holds it whole.
 pub trait Upload {
     /// Appends elements in row-major order.
@@ -150,4 +163,17 @@ pub trait Engine {
 
     /// What has been done so far.
     fn counters(&self) -> Counters;
+
+    /// An engine that plans as this one does, computes nothing and stores nothing.
+    fn planner(&self) -> Rc<dyn Engine> {
+        dry::engine()
+    }
+
+    /// Computes the values together, and says how long each step took. An engine without steps says nothing.
+    fn profile<'a>(&'a self, values: &'a [&'a Value]) -> LocalFuture<'a, Result<Vec<StepTime>>> {
+        Box::pin(async move {
+            self.eval(values)?;
+            Ok(Vec::new())
+        })
+    }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Shape, Tensor};
 use crate::{
-    engine::{Counters, DType, DeviceInfo, Engine, Footprint, wgsl},
+    engine::{Counters, DType, DeviceInfo, Engine, Footprint, StepTime, wgsl},
     error::Result,
 };
 
@@ -24,6 +24,13 @@ impl Device {
     /// When there is none.
     pub async fn gpu(options: wgsl::Options) -> Result<Self> {
         Ok(Self(wgsl::open(options).await?))
+    }
+
+    /// A device that only plans: [`Device::footprint`] on it says what a job would take here, before anything is loaded or
+    /// allocated. An eager device has no plans, and its footprints are empty.
+    #[must_use]
+    pub fn planner(&self) -> Self {
+        Self(self.0.planner())
     }
 
     /// What this is.
@@ -99,6 +106,15 @@ impl Device {
     pub fn footprint(&self, tensors: &[&Tensor]) -> Footprint {
         let values: Vec<_> = tensors.iter().map(|tensor| tensor.value()).collect();
         self.0.footprint(&values)
+    }
+
+    /// Computes tensors together and says how long each step took; nothing where there are no steps.
+    ///
+    /// # Errors
+    /// When the device has no room or is lost.
+    pub async fn profile(&self, tensors: &[&Tensor]) -> Result<Vec<StepTime>> {
+        let values: Vec<_> = tensors.iter().map(|tensor| tensor.value()).collect();
+        self.0.profile(&values).await
     }
 
     /// What the device has done so far.

@@ -12,7 +12,7 @@ mod math;
 mod open;
 
 pub use crate::engine::{
-    Counters, DType, DeviceInfo, Footprint, Precision, Shape,
+    Counters, DType, DeviceInfo, Footprint, Precision, Shape, StepTime,
     op::{Conv, Interpolation, PadMode, Pooling, Unary},
     wgsl::Options as GpuOptions,
 };

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     buffers::{Pool, Tally, Use},
+    host,
     kernels::Shader,
     step::{Dispatch, Limits, Storage},
 };
@@ -223,7 +224,7 @@ fn describe(found: &wgpu::AdapterInfo, limits: &Limits, features: wgpu::Features
         },
         dtype: limits.storage.dtype(),
         software: limits.software,
-        memory_bytes: None,
+        memory_bytes: limits.software.then(host::free_bytes).flatten(),
         details: details
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))

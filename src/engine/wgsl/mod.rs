@@ -11,9 +11,13 @@ mod elements;
 mod fuse;
 mod gpu;
 mod graph;
+#[cfg_attr(target_arch = "wasm32", path = "host_web.rs")]
+#[cfg_attr(not(target_arch = "wasm32"), path = "host_native.rs")]
+mod host;
 pub mod kernels;
 mod memory;
 mod plan;
+mod profile;
 mod replay;
 pub mod step;
 mod upload;
@@ -26,7 +30,8 @@ use std::{
 
 use crate::{
     engine::{
-        Counters, DeviceInfo, Engine, Footprint, LocalFuture, Op, Precision, Shape, Upload, Value,
+        Counters, DeviceInfo, Engine, Footprint, LocalFuture, Op, Precision, Shape, StepTime,
+        Upload, Value,
     },
     error::{Error, Result},
 };
@@ -152,15 +157,18 @@ impl Wgsl {
         })
     }
 
-    /// Computes the nodes that are not computed yet. The plan is kept when the same is likely to be asked again.
-    fn run(&self, nodes: &[Rc<Node>], keep_plan: bool) -> Result<()> {
-        let pending: Vec<_> = nodes
-            .iter()
-            .filter(|node| matches!(&*node.content(), Content::Op { .. }))
-            .cloned()
-            .collect();
+    /// What is to be done for these nodes; nothing when all are computed. The plan is kept when the same is likely to be
+    /// asked for again.
+    fn job(&self, nodes: &[Rc<Node>], keep_plan: bool) -> Result<Option<Job<'_>>> {
+        let mut pending: Vec<Rc<Node>> = Vec::new();
+        for node in nodes {
+            let is_new = !pending.iter().any(|other| Rc::ptr_eq(node, other));
+            if is_new && matches!(&*node.content(), Content::Op { .. }) {
+                pending.push(node.clone());
+            }
+        }
         if pending.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
         let gpu = self.gpu()?;
         let line = Line::up_to(&pending);
@@ -172,17 +180,23 @@ impl Wgsl {
                 kept.recording.unbind();
             }
         }
-        let outputs = plan.roots.iter().map(|root| root.bytes).sum::<u64>();
-        self.make_room(
-            "this job",
-            growth + outputs,
-            plan.footprint.intermediate_bytes,
-        )?;
-        let outputs = recording.run(gpu, &line, &self.arena, &self.pool)?;
-        drop(line);
-        for (node, buffer) in pending.iter().zip(outputs) {
-            // A node that was asked for twice keeps the second of two equal copies.
-            node.settle(Content::Stored(Rc::new(buffer)));
+        let outputs: u64 = plan.roots.iter().map(|root| root.bytes).sum();
+        let whole = plan.footprint.intermediate_bytes;
+        self.make_room("this job", growth + outputs, whole)?;
+        Ok(Some(Job {
+            gpu,
+            pending,
+            line,
+            recording,
+        }))
+    }
+
+    /// Computes the nodes that are not computed yet.
+    fn run(&self, nodes: &[Rc<Node>], keep_plan: bool) -> Result<()> {
+        if let Some(job) = self.job(nodes, keep_plan)? {
+            let (arena, pool) = (&self.arena, &self.pool);
+            let outputs = job.recording.run(job.gpu, &job.line, arena, pool)?;
+            job.settle(outputs);
         }
         Ok(())
     }
@@ -253,6 +267,23 @@ impl Wgsl {
             available_bytes: memory.saturating_sub(taken()),
             advice: "make the picture or the batch smaller, or use --device cpu".to_owned(),
         })
+    }
+}
+
+/// Something that is about to be computed.
+struct Job<'a> {
+    gpu: &'a Gpu,
+    pending: Vec<Rc<Node>>,
+    line: Line,
+    recording: Rc<Recording>,
+}
+
+impl Job<'_> {
+    /// Hands the results to the nodes that waited for them.
+    fn settle(self, outputs: Vec<Buffer>) {
+        for (node, buffer) in self.pending.iter().zip(outputs) {
+            node.settle(Content::Stored(Rc::new(buffer)));
+        }
     }
 }
 
@@ -345,5 +376,23 @@ impl Engine for Wgsl {
         self.gpu
             .as_ref()
             .map_or_else(Counters::default, |gpu| gpu.tally.0.get())
+    }
+
+    fn planner(&self) -> Rc<dyn Engine> {
+        planner(self.limits.clone())
+    }
+
+    fn profile<'a>(&'a self, values: &'a [&'a Value]) -> LocalFuture<'a, Result<Vec<StepTime>>> {
+        Box::pin(async move {
+            let nodes: Vec<_> = values.iter().map(|value| Node::of(value)).collect();
+            let Some(job) = self.job(&nodes, true)? else {
+                return Ok(Vec::new());
+            };
+            let (arena, pool) = (&self.arena, &self.pool);
+            let (outputs, times) =
+                profile::run(job.gpu, &job.recording, &job.line, arena, pool).await?;
+            job.settle(outputs);
+            Ok(times)
+        })
     }
 }

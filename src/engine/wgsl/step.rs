@@ -5,7 +5,7 @@
 //! `lower(&Step, &Limits) -> Lowered`, `supports(&Step) -> bool` (fusions beyond the bare operation), and
 //! `Shader::find(name)`, which tells a shader's bindings and its whole WGSL, entry point `main`, for a [`Storage`].
 
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use crate::engine::{
     DType, Shape,
@@ -97,6 +97,25 @@ impl Step {
             Op::Gather(rows) => Some(&rows.0),
             _ => None,
         }
+    }
+}
+
+impl fmt::Display for Step {
+    /// The operation's name, what was folded into it, and the shapes: a line of a profile.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let op = format!("{:?}", self.op);
+        let name = op.split([' ', '{']).next().unwrap_or_default();
+        write!(f, "{name}")?;
+        if self.joined {
+            write!(f, " of a concatenation")?;
+        }
+        if self.enlarged {
+            write!(f, " of an enlargement")?;
+        }
+        for after in &self.after {
+            write!(f, " + {after:?}")?;
+        }
+        write!(f, " {:?} -> {:?}", self.operands, self.output)
     }
 }
 
