@@ -184,6 +184,28 @@ impl Tokenizer {
     }
 }
 
+/// CLIP's words as the files of a checkpoint in the diffusers layout, by their path in it.
+pub fn clip_files() -> BTreeMap<String, String> {
+    let vocab: BTreeMap<String, u32> = vocab_from_merges(&parse_merges(CLIP_MERGES))
+        .into_iter()
+        .collect();
+    let config = serde_json::json!({
+        "bos_token": START,
+        "eos_token": END,
+        "model_max_length": POSITIONS,
+        "pad_token": END,
+        "tokenizer_class": "CLIPTokenizer",
+        "unk_token": END,
+    });
+    [
+        ("vocab.json", serde_json::json!(vocab).to_string()),
+        ("merges.txt", CLIP_MERGES.to_owned()),
+        ("tokenizer_config.json", config.to_string()),
+    ]
+    .map(|(name, text)| (format!("tokenizer/{name}"), text))
+    .into()
+}
+
 /// What separates words: white space that Python's cleaning keeps, that is all but control characters that are not
 /// tabs or line ends.
 fn is_gap(c: char) -> bool {

@@ -6,6 +6,8 @@
 
 pub mod checkpoint;
 #[cfg(not(target_arch = "wasm32"))]
+pub mod convert;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod disk;
 pub mod header;
 pub mod load;
@@ -17,6 +19,8 @@ pub mod recognise;
 pub mod sd15;
 pub mod source;
 pub mod tensors;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod write;
 
 pub use checkpoint::{Checkpoint, Component, Ema};
 pub use load::{Loaded, Progress};

@@ -11,6 +11,7 @@ use safetensors::Dtype;
 use super::{
     header::{Entry, Header},
     numbers::{decode, is_readable, rescale},
+    recognise::require_safetensors,
     source::WeightSource,
 };
 use crate::error::{Error, Result};
@@ -135,6 +136,7 @@ impl Tensors {
         Reader {
             tensors: self,
             window: Window::default(),
+            scales: Window::default(),
         }
     }
 }
@@ -158,6 +160,8 @@ fn is_scaled(entry: &Entry) -> bool {
 pub struct Reader<'a> {
     tensors: &'a Tensors,
     window: Window,
+    // Apart, so that a look at the scales does not lose the place between neighbours.
+    scales: Window,
 }
 
 /// Bytes that were read ahead.
@@ -166,6 +170,24 @@ struct Window {
     file: usize,
     start: u64,
     bytes: Vec<u8>,
+}
+
+impl Window {
+    async fn read(&mut self, tensors: &Tensors, file: usize, bytes: &Range<u64>) -> Result<&[u8]> {
+        let end = self.start + self.bytes.len() as u64;
+        let inside = self.file == file && self.start <= bytes.start && bytes.end <= end;
+        if !inside {
+            let source = &tensors.files[file];
+            let ahead = (bytes.start + READ_BYTES).min(source.size_bytes().await?);
+            *self = Self {
+                file,
+                start: bytes.start,
+                bytes: source.read(bytes.start..bytes.end.max(ahead)).await?,
+            };
+        }
+        let start = (bytes.start - self.start) as usize;
+        Ok(&self.bytes[start..start + (bytes.end - bytes.start) as usize])
+    }
 }
 
 impl Reader<'_> {
@@ -200,11 +222,9 @@ impl Reader<'_> {
             let start = entry.bytes.start + first as u64 * width;
             let bytes = start..start + count as u64 * width;
             piece.clear();
-            decode(
-                entry.dtype,
-                self.bytes(stored.file, bytes).await?,
-                &mut piece,
-            );
+            let window = &mut self.window;
+            let bytes = window.read(self.tensors, stored.file, &bytes).await?;
+            decode(entry.dtype, bytes, &mut piece);
             if let Some(scales) = &scales {
                 rescale(&mut piece, first, channel, scales);
             }
@@ -243,29 +263,46 @@ impl Reader<'_> {
                 ),
             });
         };
-        // Read past the window, so that it does not lose its place between neighbours.
-        let file = &self.tensors.files[stored.file];
-        let bytes = file.read(scale.bytes.clone()).await?;
+        let window = &mut self.scales;
+        let bytes = window.read(self.tensors, stored.file, &scale.bytes).await?;
         let mut scales = Vec::with_capacity(channels);
-        decode(scale.dtype, &bytes, &mut scales);
+        decode(scale.dtype, bytes, &mut scales);
         Ok(Some(scales))
     }
+}
 
-    async fn bytes(&mut self, file: usize, bytes: Range<u64>) -> Result<&[u8]> {
-        let window_end = self.window.start + self.window.bytes.len() as u64;
-        let inside =
-            self.window.file == file && self.window.start <= bytes.start && bytes.end <= window_end;
-        if !inside {
-            let source = &self.tensors.files[file];
-            let ahead = (bytes.start + READ_BYTES).min(source.size_bytes().await?);
-            let end = bytes.end.max(ahead);
-            self.window = Window {
-                file,
-                start: bytes.start,
-                bytes: source.read(bytes.start..end).await?,
-            };
-        }
-        let start = (bytes.start - self.window.start) as usize;
-        Ok(&self.window.bytes[start..start + (bytes.end - bytes.start) as usize])
-    }
+/// Reads one tensor of a safetensors file, whole: its shape and its elements.
+///
+/// # Errors
+/// When the file is not what it should be or has no tensor of that name.
+pub async fn read_tensor(
+    source: Rc<dyn WeightSource>,
+    name: &str,
+) -> Result<(Vec<usize>, Vec<f32>)> {
+    require_safetensors(&*source).await?;
+    let header = Header::read(&*source).await?;
+    let place = source.place().to_owned();
+    let mut tensors = Tensors::default();
+    tensors.add(source, &header, |found| {
+        (found == name).then(|| name.to_owned())
+    })?;
+    let Some(stored) = tensors.stored().first() else {
+        let others: Vec<&str> = header
+            .entries
+            .iter()
+            .map(|entry| entry.name.as_str())
+            .collect();
+        return Err(Error::Weights {
+            place,
+            problem: format!("it has no tensor {name:?}, only {}", others.join(", ")),
+        });
+    };
+    let mut elements = Vec::new();
+    let mut reader = tensors.reader();
+    let mut take = |piece: &[f32]| {
+        elements.extend_from_slice(piece);
+        Ok(())
+    };
+    reader.read(stored, &mut take).await?;
+    Ok((stored.entry.shape.clone(), elements))
 }
