@@ -5,12 +5,20 @@ mod emit;
 mod expand;
 mod reflect;
 
-use std::{env, error::Error, fs, path::Path};
+use std::{env, error::Error, fs, path::Path, process::ExitCode};
 
 /// The preludes that define how elements are loaded and stored, by the name of their storage format.
 const STORAGES: [&str; 3] = ["f32", "f16", "packed"];
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    if let Err(problem) = prepare() {
+        eprintln!("{problem}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn prepare() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=shaders");
     println!("cargo::rerun-if-changed=build");
     let root = Path::new("shaders");

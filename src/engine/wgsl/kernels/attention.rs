@@ -1,0 +1,112 @@
+//! Attention.
+
+use super::{
+    launch::{Launcher, flag},
+    shader::{attention, attention_probs},
+};
+use crate::engine::{op::Op, wgsl::step::row_quads};
+
+/// Queries of a workgroup.
+const TILE: usize = 64;
+
+/// Channels of the largest head that the kernel has room for.
+const LARGEST_HEAD: usize = 512;
+
+/// Lowers `Attention` and `AttentionProbs`.
+pub fn lower(launcher: &mut Launcher) {
+    match launcher.step.op {
+        Op::Attention { heads, causal, .. } => lower_attention(launcher, heads, causal),
+        Op::AttentionProbs { heads, causal, .. } => lower_probs(launcher, heads, causal),
+        ref op => unreachable!("{op:?} is not attention"),
+    }
+}
+
+/// Quads of a head, which is whole quads: heads lie side by side in a row.
+fn head_quads(launcher: &Launcher, heads: usize) -> usize {
+    let channels = launcher.shape(0).last() / heads;
+    assert!(
+        channels.is_multiple_of(4),
+        "a head of {channels} channels is not whole quads"
+    );
+    channels / 4
+}
+
+fn lower_attention(launcher: &mut Launcher, heads: usize, causal: bool) {
+    let [queries, keys] = [launcher.shape(0), launcher.shape(1)];
+    let head_quads = head_quads(launcher, heads);
+    assert!(
+        4 * head_quads <= LARGEST_HEAD,
+        "a head of {} channels",
+        4 * head_quads
+    );
+    let width = row_quads(queries);
+    let tiles = queries[1].div_ceil(TILE);
+    let fits = launcher.fits(queries) && launcher.fits(keys);
+    let batches = if fits { queries[0] } else { 1 };
+    for first in (0..queries[0]).step_by(batches) {
+        let part = |tokens: usize| first * tokens * width..(first + batches) * tokens * width;
+        let q = launcher.part(0, part(queries[1]));
+        let [k, v] = [1, 2].map(|operand| launcher.part(operand, part(keys[1])));
+        let out = launcher.out(part(queries[1]));
+        let count = batches * heads * tiles;
+        let params = attention::Params {
+            queries: queries[1] as u32,
+            keys: keys[1] as u32,
+            heads: heads as u32,
+            row_quads: width as u32,
+            tiles: tiles as u32,
+            count: count as u32,
+            first_batch: first as u32,
+            q_base: q.origin(),
+            k_base: k.origin(),
+            v_base: v.origin(),
+            out_base: out.origin(),
+        };
+        let constants = vec![("HEAD_QUADS", head_quads as f64), ("CAUSAL", flag(causal))];
+        let workgroups = launcher.spread(count);
+        launcher.launch(
+            workgroups,
+            &params,
+            constants,
+            &[Some(&q), Some(&k), Some(&v), Some(&out)],
+        );
+    }
+}
+
+fn lower_probs(launcher: &mut Launcher, heads: usize, causal: bool) {
+    let [queries, keys] = [launcher.shape(0), launcher.shape(1)];
+    let head_quads = head_quads(launcher, heads);
+    let width = row_quads(queries);
+    let tiles = queries[1].div_ceil(TILE);
+    let key_quads = row_quads(&launcher.step.output);
+    let head_out = queries[1] * key_quads;
+    let all = queries[0] * heads;
+    let [q, k] = [launcher.whole(0), launcher.whole(1)];
+    let band = (launcher.binding_quads() / head_out).clamp(1, all);
+    for first in (0..all).step_by(band) {
+        let taken = band.min(all - first);
+        let out = launcher.out(first * head_out..(first + taken) * head_out);
+        let params = attention_probs::Params {
+            queries: queries[1] as u32,
+            keys: keys[1] as u32,
+            key_quads: key_quads as u32,
+            heads: heads as u32,
+            head_quads: head_quads as u32,
+            row_quads: width as u32,
+            tiles: tiles as u32,
+            count: (taken * tiles) as u32,
+            first_head: first as u32,
+            q_base: q.base,
+            k_base: k.base,
+            out_base: out.origin(),
+        };
+        let constants = vec![("CAUSAL", flag(causal))];
+        let workgroups = launcher.spread(taken * tiles);
+        launcher.launch(
+            workgroups,
+            &params,
+            constants,
+            &[Some(&q), Some(&k), Some(&out)],
+        );
+    }
+}
