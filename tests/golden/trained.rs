@@ -39,10 +39,9 @@ fn the_default_model_is_that_of_diffusers() {
         text_encoder,
         ..
     } = checkpoint;
-    let unet_config = UnetConfig::from_json("unet", &unet.config.to_string()).unwrap();
-    let vae_config = AutoencoderConfig::from_json("vae", &vae.config.to_string()).unwrap();
-    let text_config =
-        ClipTextConfig::from_json("text_encoder", &text_encoder.config.to_string()).unwrap();
+    let unet_config = UnetConfig::from_json("unet", &unet.config).unwrap();
+    let vae_config = AutoencoderConfig::from_json("vae", &vae.config).unwrap();
+    let text_config = ClipTextConfig::from_json("text_encoder", &text_encoder.config).unwrap();
     for device in devices() {
         let limit = pass_limit(&device);
         let text = build(&text_encoder, &device, |p| ClipText::new(&text_config, p));
@@ -131,9 +130,11 @@ impl Parameters for TwoFiles {
     }
 
     fn take(&mut self, name: &str, kind: Kind) -> Result<Tensor> {
-        match name.starts_with("encoder") {
-            true => self.0.take(name, kind),
-            false => self.1.take(name, kind),
+        let Self(encoder, decoder) = self;
+        if name.starts_with("encoder") {
+            encoder.take(name, kind)
+        } else {
+            decoder.take(name, kind)
         }
     }
 }
