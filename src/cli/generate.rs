@@ -1,6 +1,6 @@
 //! `generate` and `replay`: a job, from its flags or its picture to files.
 
-use std::path::Path;
+use std::{path::Path, rc::Rc};
 
 use anyhow::{Context, Result};
 
@@ -15,8 +15,9 @@ use super::{
 use crate::{
     error::Error,
     picture::{self, Picture, file, png},
-    session::{Blueprint, Event, Job, Made, Run, Session},
+    session::{Blueprint, Event, Job, Latents, Made, Needs, Run, Session},
     tensor::Device,
+    weights::disk::DiskFile,
 };
 
 /// Makes pictures from a prompt.
@@ -56,13 +57,23 @@ fn remembered(path: &Path) -> Result<Job> {
 fn work(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exit> {
     let out = Place::new(output, &job.prompt)?;
     let checkpoint = model::open(&job.model)?;
-    let checked = job.check(&Blueprint::read(&checkpoint)?.traits)?;
+    let blueprint = Blueprint::read(&checkpoint)?;
+    let latents = job.latents.as_deref().map(read_latents).transpose()?;
+    let size = latents
+        .as_ref()
+        .map(|latents| latents.picture_size(blueprint.traits.reduction));
+    let sized = Job {
+        size: job.size.or(size),
+        ..job.clone()
+    };
+    let checked = sized.check(&blueprint.traits)?;
     let opening = Device::open(place.device, place.precision.into());
     let device = pollster::block_on(opening)?;
+    Needs::of(&blueprint, &checked, &device)?.require_room(&checked, &device)?;
     let mut report = Report::new(talk);
     let mut tell = |event| report.event(&event);
     let session = pollster::block_on(Session::open(&device, &job.model, &checkpoint, &mut tell))?;
-    let run = session.start(checked, None)?;
+    let run = session.start(checked, latents)?;
     let ended = follow(run, &out, &mut report);
     if let Err(error) = &ended
         && let Some(error) = error.downcast_ref::<Error>()
@@ -70,6 +81,11 @@ fn work(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exit> {
         report.event(&error.into());
     }
     ended
+}
+
+fn read_latents(path: &str) -> Result<Latents> {
+    let file = Rc::new(DiskFile::open(Path::new(path))?);
+    Ok(pollster::block_on(Latents::read(file))?)
 }
 
 /// Steps a run to its end, and saves what it makes.

@@ -109,6 +109,21 @@ impl Recorder {
         build(&mut recorder)?;
         Ok(recorder.needed)
     }
+
+    /// What `build` builds, with parameters that have a shape and no numbers.
+    ///
+    /// # Errors
+    /// What `build` fails with.
+    pub fn build_on<T>(
+        device: &Device,
+        build: impl FnOnce(&mut dyn Parameters) -> Result<T>,
+    ) -> Result<T> {
+        let mut recorder = Self {
+            device: device.clone(),
+            needed: Vec::new(),
+        };
+        build(&mut recorder)
+    }
 }
 
 impl Parameters for Recorder {

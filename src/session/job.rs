@@ -122,6 +122,11 @@ impl CheckedJob {
         &self.job
     }
 
+    /// Whether the negative prompt has any weight.
+    pub fn has_uncond(&self) -> bool {
+        (self.cfg_scale - 1.0).abs() > f64::EPSILON
+    }
+
     /// Height and width of the latents.
     pub fn latent_size(&self) -> [usize; 2] {
         [self.size.height_px, self.size.width_px].map(|px| px / self.reduction)

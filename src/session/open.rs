@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Blueprint, CheckedJob, Event, Run, run::Start};
+use super::{Blueprint, CheckedJob, Event, Latents, Run, run::Start};
 use crate::{
     error::Result,
     models::{Autoencoder, ClipText, Needed, Unet},
@@ -73,11 +73,11 @@ impl Session {
 
     /// Begins a job: nothing is computed until the run is stepped.
     ///
-    /// `latents` are what to begin with instead of noise, `[4, h, w]` for each picture.
+    /// `latents` are what to begin with instead of noise.
     ///
     /// # Errors
     /// When the steps do not fit the schedule, or the latents not the job.
-    pub fn start(&self, job: CheckedJob, latents: Option<Vec<Vec<f32>>>) -> Result<Run> {
+    pub fn start(&self, job: CheckedJob, latents: Option<Latents>) -> Result<Run> {
         let prompt = self.tokenizer.encode(&job.job().prompt)?;
         let negative = self.tokenizer.encode(&job.job().negative)?;
         let mut warnings = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, rc::Rc};
 
-use super::{CheckedJob, Event, Job, MadeOn, SamplerName, clock::now_secs, notes};
+use super::{CheckedJob, Event, Job, Latents, MadeOn, SamplerName, clock::now_secs, notes};
 use crate::{
     diffusion::{
         Ddim, Level, Noise, Pndm, Sampler, noise,
@@ -35,7 +35,7 @@ pub(super) struct Start<'a> {
     pub schedule: &'a ScheduleConfig,
     /// `[2, N, C]`: negative prompt and prompt.
     pub contexts: Tensor,
-    pub latents: Option<Vec<Vec<f32>>>,
+    pub latents: Option<Latents>,
     pub warnings: Vec<String>,
     pub job: CheckedJob,
 }
@@ -47,7 +47,7 @@ pub struct Run {
     autoencoder: Rc<Autoencoder>,
     denoiser: Box<dyn Denoiser>,
     steps: Vec<(Level, Level)>,
-    latents: Option<Vec<Vec<f32>>>,
+    latents: Option<Latents>,
     waiting: VecDeque<Event>,
     stage: Stage,
     picture: usize,
@@ -177,7 +177,7 @@ impl Run {
         let drawn = noise::latents(&mut noise, &self.device, &shape);
         let x = match &self.latents {
             Some(latents) => {
-                let given = &latents[self.picture.min(latents.len() - 1)];
+                let given = &latents.rows[self.picture.min(latents.rows.len() - 1)];
                 let elements = noise::channels_last(given, &shape);
                 self.device.tensor(shape, elements)
             }
@@ -306,25 +306,20 @@ fn latent_shape(job: &CheckedJob) -> Shape {
 }
 
 /// Refuses latents that do not fit: one set for all pictures, or one for each.
-fn check_latents(latents: &[Vec<f32>], job: &CheckedJob) -> Result<()> {
+fn check_latents(latents: &Latents, job: &CheckedJob) -> Result<()> {
     let count = job.job().count;
-    let elements = latent_shape(job).elements();
-    if latents.len() != 1 && latents.len() != count {
+    if latents.rows.len() != 1 && latents.rows.len() != count {
         return Err(Error::Request(format!(
             "the latents are for {} pictures and the job makes {count}: give one, or as many",
-            latents.len()
+            latents.rows.len()
         )));
     }
-    if latents.iter().any(|row| row.len() != elements) {
+    if latents.size != job.latent_size() {
+        let ([h, w], [needed_h, needed_w]) = (latents.size, job.latent_size());
         return Err(Error::Request(format!(
-            "the latents do not have the size of a picture of {}",
+            "the latents are {w}x{h}, and a picture of {} has {needed_w}x{needed_h}",
             job.size
         )));
-    }
-    if latents.iter().flatten().any(|element| !element.is_finite()) {
-        return Err(Error::Request(
-            "the latents hold something that is not a number".to_owned(),
-        ));
     }
     Ok(())
 }

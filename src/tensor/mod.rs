@@ -10,6 +10,7 @@ mod layers;
 mod layout;
 mod math;
 mod open;
+mod planner;
 
 pub use crate::engine::{
     Counters, DType, DeviceInfo, Footprint, Precision, Shape, StepTime,
