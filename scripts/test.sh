@@ -80,8 +80,8 @@ test_dawn() {
   need_wasm_bindgen
   need_dawn
   use_vulkan
-  build_for_web dev target/dawn
-  timeout 900 node tests/dawn/run.mjs
+  build_for_web dev tests/dawn/pkg
+  timeout 900 node --test --test-reporter=tap tests/dawn/
 }
 
 # part NAME COMMAND : runs a part, shows its output, and adds up what it counted. A part that only passes or fails
@@ -108,8 +108,8 @@ part() {
   say "== $name: $passed passed, $failed failed, $((SECONDS - start)) s"
 }
 
-# Adds up the last lines of test programs: nextest's `Summary [...] 3 tests run: 2 passed, 1 failed` and everyone
-# else's `test result: FAILED. 2 passed; 1 failed; ...`.
+# Adds up the last lines of test programs: nextest's `Summary [...] 3 tests run: 2 passed, 1 failed`, cargo's and
+# wasm-bindgen's `test result: FAILED. 2 passed; 1 failed; ...`, Node's `# pass 2` and `# fail 1`.
 counted() {
   awk '
     { gsub(/\033\[[0-9;]*m/, "") }
@@ -118,6 +118,8 @@ counted() {
       if (match($0, /[0-9]+ failed/)) failed += substr($0, RSTART)
       if (match($0, /[0-9]+ timed out/)) failed += substr($0, RSTART)
     }
+    /^# pass [0-9]+$/ { passed += $3 }
+    /^# (fail|cancelled) [0-9]+$/ { failed += $3 }
     END { print passed + 0, failed + 0 }
   '
 }

@@ -11,6 +11,8 @@ pub mod picture;
 pub mod session;
 pub mod tensor;
 pub mod tokenizer;
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+pub mod web;
 pub mod weights;
 
 pub use error::{Error, Result};
