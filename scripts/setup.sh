@@ -32,6 +32,10 @@ apt_install() {
 need_rust() {
   have cargo || fail "Rust is missing: https://rustup.rs installs it"
   have cc || apt_install gcc libc6-dev
+  if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+    say "adding rustfmt and clippy to Rust"
+    rustup component add rustfmt clippy
+  fi
 }
 
 # A graphics card's driver brings Vulkan along; a machine without one gets Mesa's software Vulkan.

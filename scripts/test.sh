@@ -29,6 +29,7 @@ test_quickly() {
 }
 
 check_formatting() {
+  need_rust
   cargo fmt --check
 }
 
@@ -81,7 +82,7 @@ test_dawn() {
   need_dawn
   use_vulkan
   build_for_web dev tests/dawn/pkg
-  timeout 900 node --test --test-reporter=tap tests/dawn/
+  timeout 900 node --test --test-reporter=tap tests/dawn/unet.test.js
 }
 
 # part NAME COMMAND : runs a part, shows its output, and adds up what it counted. A part that only passes or fails
