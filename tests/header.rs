@@ -1,6 +1,9 @@
 //! The head of a safetensors file is believed only where it is true.
 
-mod support;
+#[path = "support/safetensors_file.rs"]
+mod safetensors_file;
+#[path = "support/watched.rs"]
+mod watched;
 
 use guidestar::{
     Error,
@@ -10,7 +13,8 @@ use guidestar::{
     },
 };
 use pollster::block_on;
-use support::safetensors_file::{Watched, f32s, source, with_json, with_tensors};
+use safetensors_file::{f32s, source, with_json, with_tensors};
+use watched::Watched;
 
 fn message(bytes: Vec<u8>) -> String {
     let error = block_on(Header::read(&*source(bytes))).unwrap_err();

@@ -1,6 +1,9 @@
 //! A checkpoint: three networks, how they are configured, and the words they know.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    rc::Rc,
+};
 
 use serde_json::Value;
 
@@ -202,13 +205,14 @@ impl<'a> Averaged<'a> {
 
 fn averaged_names(header: &Header, ema: Ema) -> Averaged<'_> {
     let all = || header.entries.iter().map(|entry| entry.name.as_str());
-    let copies: std::collections::HashSet<&str> = all()
+    let copies: HashSet<&str> = all()
         .filter(|name| name.starts_with(names::AVERAGED))
         .collect();
     // diffusers calls it an average only from a hundred names on; a few counters alone are none.
     let there = copies.len() > 100;
     let original = match ema {
         Ema::Averaged if there => all()
+            .filter(|name| !name.starts_with(names::AVERAGED))
             .filter_map(|name| Some((names::averaged(name)?, name)))
             .filter(|(copy, _)| copies.contains(copy.as_str()))
             .collect(),

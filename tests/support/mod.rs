@@ -1,3 +1,0 @@
-//! What several test binaries use.
-
-pub mod safetensors_file;
