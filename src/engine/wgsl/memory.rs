@@ -71,3 +71,66 @@ fn by_size(needs: &[Need]) -> Vec<usize> {
     order.sort_by_key(|&at| (std::cmp::Reverse(needs[at].bytes), at));
     order
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Drawn lifetimes; the generator is Knuth's MMIX one.
+    fn drawn(seed: u64) -> Vec<Need> {
+        let mut state = seed;
+        let mut draw = |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let count = 1 + draw(60);
+        let need = |_| {
+            let first = draw(40) as usize;
+            Need {
+                bytes: 8 * (1 + draw(30)),
+                first,
+                last: first + draw(12) as usize,
+            }
+        };
+        (0..count).map(need).collect()
+    }
+
+    #[test]
+    fn tensors_that_live_at_one_time_never_share_a_slot() {
+        for seed in 0..500 {
+            let needs = drawn(seed);
+            let layout = Layout::shared(&needs);
+            for (i, a) in needs.iter().enumerate() {
+                assert!(layout.slots[layout.places[i]] >= a.bytes, "seed {seed}");
+                for (j, b) in needs.iter().enumerate().skip(i + 1) {
+                    let together = a.first <= b.last && b.first <= a.last;
+                    let shared = layout.places[i] == layout.places[j];
+                    assert!(!(together && shared), "seed {seed}: {a:?} and {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_chain_takes_two_slots_however_long_it_is() {
+        let needs: Vec<_> = (0..100)
+            .map(|at| Need {
+                bytes: 64,
+                first: at,
+                last: at + 1,
+            })
+            .collect();
+        assert_eq!(Layout::shared(&needs).slots, [64, 64]);
+        assert_eq!(Layout::apart(&needs).slots.len(), 100);
+    }
+
+    #[test]
+    fn slots_come_the_largest_first() {
+        for seed in 0..100 {
+            let slots = Layout::shared(&drawn(seed)).slots;
+            assert!(slots.is_sorted_by(|a, b| a >= b), "seed {seed}: {slots:?}");
+        }
+    }
+}
