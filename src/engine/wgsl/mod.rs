@@ -160,13 +160,7 @@ impl Wgsl {
     /// What is to be done for these nodes; nothing when all are computed. The plan is kept when the same is likely to be
     /// asked for again.
     fn job(&self, nodes: &[Rc<Node>], keep_plan: bool) -> Result<Option<Job<'_>>> {
-        let mut pending: Vec<Rc<Node>> = Vec::new();
-        for node in nodes {
-            let is_new = !pending.iter().any(|other| Rc::ptr_eq(node, other));
-            if is_new && matches!(&*node.content(), Content::Op { .. }) {
-                pending.push(node.clone());
-            }
-        }
+        let pending = pending(nodes);
         if pending.is_empty() {
             return Ok(None);
         }
@@ -270,6 +264,18 @@ impl Wgsl {
     }
 }
 
+/// Those of the nodes that are not computed yet, each once.
+fn pending(nodes: &[Rc<Node>]) -> Vec<Rc<Node>> {
+    let mut pending: Vec<Rc<Node>> = Vec::new();
+    for node in nodes {
+        let is_new = !pending.iter().any(|other| Rc::ptr_eq(node, other));
+        if is_new && matches!(&*node.content(), Content::Op { .. }) {
+            pending.push(node.clone());
+        }
+    }
+    pending
+}
+
 /// Something that is about to be computed.
 struct Job<'a> {
     gpu: &'a Gpu,
@@ -364,7 +370,7 @@ impl Engine for Wgsl {
 
     fn footprint(&self, values: &[&Value]) -> Footprint {
         let nodes: Vec<_> = values.iter().map(|value| Node::of(value)).collect();
-        let line = Line::up_to(&nodes);
+        let line = Line::up_to(&pending(&nodes));
         match self.recording(&line, true) {
             Ok(recording) => recording.plan.footprint,
             // What no device could hold has no plan; its size is all that can be said.
