@@ -165,7 +165,7 @@ fn fused_plans_compute_what_single_operations_do() {
             optimise: false,
             ..GpuOptions::default()
         });
-        for seed in 0..60 {
+        for seed in 0..16 {
             let found = network(&optimised, seed);
             optimised.eval(&found.iter().collect::<Vec<_>>()).unwrap();
             let reference = network(&plain, seed);
@@ -187,9 +187,11 @@ fn a_plan_that_runs_again_plans_allocates_and_compiles_nothing() {
         let numbers = read(&next);
         (next, numbers)
     };
-    let x = Draw(2).input(&device, [1, 8, 8, 8]);
-    let (x, _) = step(&x, 0.5);
-    let (x, _) = step(&x, 0.25);
+    // Each result is let go of when the next is there, as in a sampling loop.
+    let mut x = Draw(2).input(&device, [1, 8, 8, 8]);
+    for scale in [0.5, 0.25] {
+        x = step(&x, scale).0;
+    }
     let before = device.counters();
     let (_, numbers) = step(&x, 0.125);
     let after = device.counters();
@@ -220,7 +222,7 @@ fn a_plan_that_runs_again_plans_allocates_and_compiles_nothing() {
 
 #[test]
 fn a_plan_takes_the_memory_that_was_said_before() {
-    for seed in 0..20 {
+    for seed in 0..4 {
         let device = device(Precision::F32);
         let results = network(&device, seed);
         let results: Vec<_> = results.iter().collect();
@@ -257,8 +259,8 @@ fn sharing_memory_takes_less_of_it() {
 
 #[test]
 fn the_same_job_twice_gives_the_same_bytes() {
-    for seed in 0..10 {
-        let device = device(Precision::F16);
+    let device = device(Precision::F16);
+    for seed in 0..4 {
         let [first, second] = [0; 2].map(|_| network(&device, seed).iter().map(read).collect());
         let [first, second]: [Vec<Vec<f32>>; 2] = [first, second];
         assert_eq!(first, second, "seed {seed}");
@@ -267,8 +269,8 @@ fn the_same_job_twice_gives_the_same_bytes() {
 
 #[test]
 fn a_planner_says_what_the_device_will_take() {
+    let device = device(Precision::F16);
     for seed in 0..10 {
-        let device = device(Precision::F16);
         let planner = device.planner();
         let [real, planned] = [&device, &planner].map(|device| {
             let results = network(device, seed);
