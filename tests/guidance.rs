@@ -178,7 +178,7 @@ fn explicit_probabilities_are_fused_attention() {
 fn taps_compose_in_order() {
     let device = device();
     let (unet, [x, context]) = (unet(&device), inputs(&device));
-    let mut forward = |tap: &mut dyn Tap| read(&unet.forward(&x, &[480], &context, tap));
+    let forward = |tap: &mut dyn Tap| read(&unet.forward(&x, &[480], &context, tap));
     let plain = forward(&mut NoTap);
     let doubled = forward(&mut Scale(PNP_SITE, 2.0));
     assert!(nmse(&doubled, &plain) > 1e-6, "the tap was not heard");
@@ -215,7 +215,7 @@ fn cfg_at_scale_1_is_cond_and_at_scale_0_is_uncond() {
     let x = x.rows(0..1);
     let (uncond, cond) = (contexts.rows(0..1), contexts.rows(1..2));
     let unet = Rc::new(unet(&device));
-    let mut predict = |scale| {
+    let predict = |scale| {
         let kind = PredictionType::Epsilon;
         let mut cfg = Cfg::new(unet.clone(), kind, cond.clone(), uncond.clone(), scale);
         cfg.predict(&x, AT, &mut NoTap).expect("nothing is read")

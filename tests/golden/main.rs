@@ -8,14 +8,35 @@ mod schedules;
 mod trained;
 mod walks;
 
+use std::env;
+
 use guidestar::{
+    engine::{Precision, wgsl::Options},
     models::{Random, Unet, config::UnetConfig},
     tensor::{DType, Device},
 };
 
-/// Every device that is to agree.
+/// Every device that is to agree: the processor, and the GPU with each of its ways to store numbers, unless
+/// `GUIDESTAR_TEST_GPU=no` leaves it out.
 fn devices() -> Vec<Device> {
-    vec![Device::cpu().expect("a processor is always there")]
+    let mut devices = vec![Device::cpu().expect("a processor is always there")];
+    if env::var("GUIDESTAR_TEST_GPU").is_ok_and(|value| value == "no") {
+        return devices;
+    }
+    for (precision, packed) in [
+        (Precision::F32, false),
+        (Precision::F16, false),
+        (Precision::F16, true),
+    ] {
+        let options = Options {
+            precision,
+            packed,
+            ..Options::default()
+        };
+        let gpu = pollster::block_on(Device::gpu(options));
+        devices.push(gpu.expect("a GPU, or Mesa's software one"));
+    }
+    devices
 }
 
 /// Greatest normalised mean square error of one pass through a small network.
