@@ -1,4 +1,8 @@
 //! The head of a safetensors file is believed only where it is true.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by stopping"
+)]
 
 #[path = "support/safetensors_file.rs"]
 mod safetensors_file;
@@ -48,23 +52,19 @@ fn what_the_published_writer_writes_is_read() {
     assert_eq!(bytes[range.start as usize..range.end as usize], data);
 }
 
+/// The head of a file with one tensor.
+fn tensor(dtype: &str, shape: &str, start: u64, end: u64) -> String {
+    format!(r#"{{"x":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{start},{end}]}}}}"#)
+}
+
 #[test]
-fn each_way_to_be_wrong_has_its_sentence() {
-    let tensor = |dtype: &str, shape: &str, start: u64, end: u64| {
-        format!(r#"{{"x":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{start},{end}]}}}}"#)
-    };
-    let two = |second_start: u64, second_end: u64| {
-        format!(
-            r#"{{"x":{{"dtype":"F32","shape":[2],"data_offsets":[0,8]}},
-                "y":{{"dtype":"F32","shape":[1],"data_offsets":[{second_start},{second_end}]}}}}"#
-        )
-    };
+fn each_way_to_be_no_header_has_its_sentence() {
     let claim = |json_bytes: u64| {
         let mut bytes = with_json("{}", &[]);
         bytes[..8].copy_from_slice(&json_bytes.to_le_bytes());
         bytes
     };
-    let cases: [(Vec<u8>, &str); 18] = [
+    let cases: [(Vec<u8>, &str); 8] = [
         (
             vec![1, 2, 3],
             "file: it has 3 bytes, too few for a safetensors file",
@@ -104,6 +104,21 @@ fn each_way_to_be_wrong_has_its_sentence() {
             with_json(&tensor("F99", "[1]", 0, 4), &[0; 4]),
             r#"file: its tensor "x" is of type "F99", which the format does not have"#,
         ),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(message(bytes), expected);
+    }
+}
+
+#[test]
+fn each_way_to_lie_about_tensors_has_its_sentence() {
+    let two = |second_start: u64, second_end: u64| {
+        format!(
+            r#"{{"x":{{"dtype":"F32","shape":[2],"data_offsets":[0,8]}},
+                "y":{{"dtype":"F32","shape":[1],"data_offsets":[{second_start},{second_end}]}}}}"#
+        )
+    };
+    let cases: [(Vec<u8>, &str); 10] = [
         (
             with_json(&tensor("F32", "[4294967295,4294967295,4]", 0, 4), &[0; 4]),
             r#"file: its tensor "x" of shape [4294967295, 4294967295, 4] is too large to be true"#,

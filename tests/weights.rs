@@ -267,7 +267,7 @@ fn numbers_that_are_none_are_refused() {
 fn names_of_other_times_load_and_two_of_one_kind_do_not() {
     let then = ones("decoder.mid_block.attentions.0.query.bias", &[2]);
     let now = ones("decoder.mid_block.attentions.0.to_q.bias", &[2]);
-    let have = tensors(Part::Vae, &[&[then.clone()]]).unwrap();
+    let have = tensors(Part::Vae, &[std::slice::from_ref(&then)]).unwrap();
     check(&have, &[vector(now.0, 2)]).unwrap();
     let both = tensors(Part::Vae, &[&[then], &[now]]).err().unwrap();
     assert_eq!(

@@ -7,6 +7,7 @@
 pub mod checkpoint;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod convert;
+pub mod describe;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod disk;
 pub mod header;

@@ -1,7 +1,7 @@
 //! The tensors of one network, wherever they are stored, under the names the models ask for.
 
 use std::{
-    collections::{HashMap, hash_map},
+    collections::{HashMap, HashSet, hash_map},
     ops::Range,
     rc::Rc,
 };
@@ -55,11 +55,17 @@ impl Tensors {
         name: impl Fn(&str) -> Option<String>,
     ) -> Result<()> {
         let file = self.files.len();
+        let scaled: HashSet<&str> = header
+            .entries
+            .iter()
+            .filter(|entry| is_scaled(entry))
+            .map(|entry| entry.name.as_str())
+            .collect();
         let scales: HashMap<&str, &Entry> = header
             .entries
             .iter()
             .filter_map(|entry| Some((entry.name.strip_suffix(SCALE)?, entry)))
-            .filter(|(scaled, _)| header.find(scaled).is_some_and(is_scaled))
+            .filter(|(name, _)| scaled.contains(name))
             .collect();
         let mut seen: HashMap<String, String> = self
             .stored
