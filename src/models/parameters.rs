@@ -1,7 +1,6 @@
 //! Where a network's parameters come from.
 
 use crate::{
-    engine::dry,
     error::Result,
     tensor::{Device, Tensor},
 };
@@ -103,7 +102,7 @@ impl Recorder {
     /// What `build` fails with.
     pub fn record<T>(build: impl FnOnce(&mut dyn Parameters) -> Result<T>) -> Result<Vec<Needed>> {
         let mut recorder = Self {
-            device: Device::new(dry::engine()),
+            device: Device::dry(),
             needed: Vec::new(),
         };
         build(&mut recorder)?;

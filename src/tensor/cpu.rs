@@ -1,7 +1,7 @@
 //! The processor as a device.
 
 use super::Device;
-use crate::{engine::burn, error::Result};
+use crate::{engine, error::Result};
 
 impl Device {
     /// The processor, by burn's engine.
@@ -9,6 +9,6 @@ impl Device {
     /// # Errors
     /// When the engine cannot start.
     pub fn cpu() -> Result<Self> {
-        burn::cpu().map(Self::new)
+        engine::burn::cpu().map(Self::new)
     }
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Shape, Tensor};
 use crate::{
-    engine::{Counters, DType, DeviceInfo, Engine, Footprint, StepTime, wgsl},
+    engine::{self, Counters, DType, DeviceInfo, Engine, Footprint, StepTime, wgsl},
     error::Result,
 };
 
@@ -31,6 +31,11 @@ impl Device {
     #[must_use]
     pub fn planner(&self) -> Self {
         Self(self.0.planner())
+    }
+
+    /// A device without numbers, on which models are built to learn what they need.
+    pub fn dry() -> Self {
+        Self(engine::dry::engine())
     }
 
     /// What this is.
