@@ -4,6 +4,7 @@ use std::{ops::RangeInclusive, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::models::Models;
 use crate::{
     diffusion::{NoiseSource, schedule::PredictionType, schedule::Spacing},
     session::{Job, Parity, Quirks, SamplerName, Size},
@@ -41,6 +42,9 @@ pub enum Command {
     /// Repeat the job that a picture remembers.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
+    /// List, check and convert models.
+    #[command(subcommand)]
+    Models(Models),
 }
 
 const GENERATE_EXAMPLES: &str = "\

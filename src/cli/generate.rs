@@ -15,9 +15,9 @@ use super::{
 use crate::{
     error::Error,
     picture::{self, Picture, file, png},
-    session::{Blueprint, Event, Job, Latents, Made, Needs, Run, Session},
+    session::{self, Blueprint, Event, Job, Latents, Made, Needs, Run, Session},
     tensor::Device,
-    weights::disk::DiskFile,
+    weights::{disk::DiskFile, write::save_tensors},
 };
 
 /// Makes pictures from a prompt.
@@ -74,13 +74,7 @@ fn work(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exit> {
     let mut tell = |event| report.event(&event);
     let session = pollster::block_on(Session::open(&device, &job.model, &checkpoint, &mut tell))?;
     let run = session.start(checked, latents)?;
-    let ended = follow(run, &out, &mut report);
-    if let Err(error) = &ended
-        && let Some(error) = error.downcast_ref::<Error>()
-    {
-        report.event(&error.into());
-    }
-    ended
+    follow(run, &out, &mut report)
 }
 
 fn read_latents(path: &str) -> Result<Latents> {
@@ -111,6 +105,9 @@ fn follow(mut run: Run, out: &Place, report: &mut Report) -> Result<Exit> {
     if count > 1 {
         save_sheet(&pictures, out, report)?;
     }
+    if let Some(path) = out.latents() {
+        save_latents(&path, run.latent_size(), &latents, report)?;
+    }
     Ok(Exit::Done)
 }
 
@@ -127,6 +124,19 @@ fn save_sheet(pictures: &[(u64, Picture)], out: &Place, report: &mut Report) -> 
     let sheet = picture::sheet(pictures);
     out.write(&path, &png::encode(&sheet, &png::Notes::default())?)?;
     report.event(&saved(&path, "sheet"));
+    Ok(())
+}
+
+/// Writes the final latents of all pictures as one tensor, `[B, 4, h, w]`.
+fn save_latents(
+    path: &Path,
+    [h, w]: [usize; 2],
+    rows: &[Vec<f32>],
+    report: &mut Report,
+) -> Result<()> {
+    let shape = [rows.len(), rows[0].len() / (h * w), h, w];
+    save_tensors(path, &[(session::latents::NAME, &shape, &rows.concat())])?;
+    report.event(&saved(path, "latents"));
     Ok(())
 }
 

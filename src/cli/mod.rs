@@ -4,6 +4,7 @@ mod exit;
 mod flags;
 mod generate;
 mod model;
+mod models;
 mod place;
 mod report;
 mod stop;
@@ -15,6 +16,7 @@ use clap::Parser;
 
 use exit::Exit;
 use flags::{Cli, Command};
+use report::Report;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -33,5 +35,6 @@ fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Generate(flags) => generate::generate(flags, cli.talk),
         Command::Replay(flags) => generate::replay(flags, cli.talk),
+        Command::Models(command) => models::models(command, cli.talk),
     }
 }

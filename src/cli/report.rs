@@ -120,6 +120,15 @@ impl Report {
         }
     }
 
+    /// Tells why nothing more comes: a sentence on stderr, and an event for programs.
+    pub fn failure(&mut self, error: &anyhow::Error) {
+        self.clear();
+        if self.talk.json {
+            self.event(&Event::failed(error.as_ref()));
+        }
+        eprintln!("error: {error:#}");
+    }
+
     /// Ends the progress bar, whatever happens next.
     pub fn clear(&self) {
         self.bar.finish_and_clear();

@@ -51,14 +51,12 @@ impl Blueprint {
     /// # Errors
     /// When one is missing a setting, or asks for something that is not built in.
     pub fn read(checkpoint: &Checkpoint) -> Result<Self> {
-        let place = |folder: &str| format!("{}/{folder}/config.json", checkpoint.place);
-        let text_encoder = ClipTextConfig::from_json(
-            &place("text_encoder"),
-            &checkpoint.text_encoder.config.to_string(),
-        )?;
-        let unet = UnetConfig::from_json(&place("unet"), &checkpoint.unet.config.to_string())?;
-        let autoencoder =
-            AutoencoderConfig::from_json(&place("vae"), &checkpoint.vae.config.to_string())?;
+        let [text_encoder, unet, autoencoder] =
+            [&checkpoint.text_encoder, &checkpoint.unet, &checkpoint.vae]
+                .map(|component| (&*component.config_place, &*component.config));
+        let text_encoder = ClipTextConfig::from_json(text_encoder.0, text_encoder.1)?;
+        let unet = UnetConfig::from_json(unet.0, unet.1)?;
+        let autoencoder = AutoencoderConfig::from_json(autoencoder.0, autoencoder.1)?;
         let schedule =
             ScheduleConfig::from_json(&checkpoint.scheduler()).map_err(|error| Error::Weights {
                 place: checkpoint.place.clone(),

@@ -1,11 +1,10 @@
 //! What a run tells while it works.
 
-use std::error::Error as _;
+use std::error::Error;
 
 use serde::{Deserialize, Serialize};
 
 use super::Job;
-use crate::error::Error;
 
 /// What happens during a job, for a progress bar, a line of JSON or a page.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,7 +65,7 @@ pub enum Event {
     Saved {
         /// Where.
         path: String,
-        /// `picture`, `sheet` or `latents`.
+        /// `picture`, `sheet`, `latents` or `model`.
         what: String,
     },
     /// The person asked to stop.
@@ -92,8 +91,9 @@ pub enum Event {
     },
 }
 
-impl From<&Error> for Event {
-    fn from(error: &Error) -> Self {
+impl Event {
+    /// An error with all its causes.
+    pub fn failed(error: &dyn Error) -> Self {
         let causes = std::iter::successors(error.source(), |&cause| cause.source());
         Self::Failed {
             message: error.to_string(),

@@ -9,7 +9,7 @@ mod clock;
 mod clock;
 mod event;
 mod job;
-mod latents;
+pub mod latents;
 mod memory;
 pub mod notes;
 mod open;

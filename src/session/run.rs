@@ -164,6 +164,11 @@ impl Run {
         self.job.job()
     }
 
+    /// Height and width of the latents.
+    pub fn latent_size(&self) -> [usize; 2] {
+        self.job.latent_size()
+    }
+
     fn seed(&self) -> u64 {
         self.job.job().seed + self.picture as u64
     }

@@ -1,0 +1,272 @@
+//! `models`: what is there, what a file is, and the same weights in another form.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+use indicatif::HumanBytes;
+use serde::Serialize;
+
+use super::{
+    exit::Exit,
+    flags::Talk,
+    model::{self, MINI},
+    report::{self, Report},
+};
+use crate::{
+    session::{Blueprint, Event},
+    tensor::DType,
+    weights::{
+        Checkpoint, Component,
+        convert::{Layout, Storage, convert},
+    },
+};
+
+/// What to do with models.
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// Say what is built in, and what can be fetched and from where.
+    List,
+    /// Say what a checkpoint is, and whether every weight is there and fits.
+    Check(Check),
+    /// Write a checkpoint in another layout or with smaller numbers.
+    #[command(after_help = CONVERT_EXAMPLES)]
+    Convert(Convert),
+}
+
+const CONVERT_EXAMPLES: &str = "\
+Examples:
+  guidestar models convert sd15.safetensors sd15/                     a diffusers folder
+  guidestar models convert sd15/ sd15-f16.safetensors --storage f16   one file, half the size";
+
+/// `guidestar models check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// mini, a folder in the diffusers layout, or a .safetensors file.
+    pub model: String,
+}
+
+/// `guidestar models convert`
+#[derive(Debug, Args)]
+pub struct Convert {
+    /// mini, a folder in the diffusers layout, or a .safetensors file.
+    #[arg(value_name = "IN")]
+    pub input: String,
+    /// A .safetensors file, or a folder.
+    #[arg(value_name = "OUT")]
+    pub output: PathBuf,
+    /// How numbers are stored.
+    #[arg(long, value_enum, default_value_t = StorageFlag::F16)]
+    pub storage: StorageFlag,
+}
+
+/// Spellings of [`Storage`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum StorageFlag {
+    /// Four bytes a number.
+    F32,
+    /// Two bytes a number.
+    F16,
+    /// One byte a number, and a scale for each output channel.
+    Int8,
+}
+
+impl From<StorageFlag> for Storage {
+    fn from(flag: StorageFlag) -> Self {
+        match flag {
+            StorageFlag::F32 => Self::F32,
+            StorageFlag::F16 => Self::F16,
+            StorageFlag::Int8 => Self::Int8,
+        }
+    }
+}
+
+/// A checkpoint that can be fetched.
+#[derive(Serialize)]
+struct Known {
+    name: &'static str,
+    address: &'static str,
+    bytes: u64,
+    sha256: &'static str,
+    licence: &'static str,
+}
+
+/// Checkpoints that are worth fetching, as their publishers describe them.
+const KNOWN: [Known; 2] = [
+    Known {
+        name: "sd15-f16",
+        address: "https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/v1-5-pruned-emaonly-fp16.safetensors",
+        bytes: 2_132_696_762,
+        sha256: "e9476a13728cd75d8279f6ec8bad753a66a1957ca375a1464dc63b37db6e3916",
+        licence: "CreativeML OpenRAIL-M",
+    },
+    Known {
+        name: "sd15",
+        address: "https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5/resolve/main/v1-5-pruned-emaonly.safetensors",
+        bytes: 4_265_146_304,
+        sha256: "6ce0161689b3853acaa03779ec93eafe75a02f4ced659bee03f50797806fa2fa",
+        licence: "CreativeML OpenRAIL-M",
+    },
+];
+
+/// Does it.
+///
+/// # Errors
+/// When a checkpoint is none, or cannot be written.
+pub fn models(command: &Models, talk: Talk) -> Result<Exit> {
+    match command {
+        Models::List => list(talk)?,
+        Models::Check(flags) => check(&flags.model, talk)?,
+        Models::Convert(flags) => rewrite(flags, talk)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn list(talk: Talk) -> Result<()> {
+    let mini = model::open(MINI)
+        .ok()
+        .map(|checkpoint| stored_bytes(&checkpoint));
+    if talk.json {
+        let line =
+            serde_json::json!({ "built_in": mini.map(|bytes| (MINI, bytes)), "to_fetch": KNOWN });
+        report::print(&line.to_string());
+        return Ok(());
+    }
+    if let Some(bytes) = mini {
+        report::print(&format!("{MINI}  built in, {}", HumanBytes(bytes)));
+    }
+    report::print("\nTo fetch with a browser or curl -L -O, then name with --model:");
+    for known in KNOWN {
+        report::print(&format!(
+            "\n{}  {}, {}\n  {}\n  sha256 {}",
+            known.name,
+            HumanBytes(known.bytes),
+            known.licence,
+            known.address,
+            known.sha256
+        ));
+    }
+    Ok(())
+}
+
+/// What a checkpoint is.
+#[derive(Serialize)]
+struct Found {
+    place: String,
+    what: &'static str,
+    parts: Vec<FoundPart>,
+    prediction: crate::diffusion::schedule::PredictionType,
+    size: String,
+    bytes_in_f16: u64,
+    bytes_in_f32: u64,
+}
+
+#[derive(Serialize)]
+struct FoundPart {
+    name: &'static str,
+    tensors: usize,
+    parameters: u64,
+    stored_bytes: u64,
+}
+
+fn check(name: &str, talk: Talk) -> Result<()> {
+    let checkpoint = model::open(name)?;
+    let blueprint = Blueprint::read(&checkpoint)?;
+    let needed = blueprint.needed()?;
+    let parts = [
+        (&checkpoint.text_encoder, &needed.text_encoder),
+        (&checkpoint.unet, &needed.unet),
+        (&checkpoint.vae, &needed.autoencoder),
+    ];
+    for (component, needed) in parts {
+        crate::weights::load::check(&component.tensors, needed)?;
+    }
+    let found = Found {
+        place: checkpoint.place.clone(),
+        what: "Stable Diffusion 1.x",
+        parts: parts.map(|(component, _)| found_part(component)).into(),
+        prediction: blueprint.traits.prediction,
+        size: blueprint.traits.size.to_string(),
+        bytes_in_f16: needed.device_bytes(DType::F16),
+        bytes_in_f32: needed.device_bytes(DType::F32),
+    };
+    report::print(&if talk.json {
+        serde_json::to_string(&found)?
+    } else {
+        described(&found)
+    });
+    Ok(())
+}
+
+fn found_part(component: &Component) -> FoundPart {
+    FoundPart {
+        name: component.part.folder(),
+        tensors: component.tensors.stored().len(),
+        parameters: component.tensors.elements(),
+        stored_bytes: component.tensors.stored_bytes(),
+    }
+}
+
+fn described(found: &Found) -> String {
+    let parts = found.parts.iter().map(|part| {
+        format!(
+            "\n  {:<12} {:>4} tensors, {:>11} parameters, {}",
+            part.name,
+            part.tensors,
+            part.parameters,
+            HumanBytes(part.stored_bytes)
+        )
+    });
+    format!(
+        "{}: {}, every weight is there and fits{}\n  trained at {}\n  weights take {} in f16, {} in f32",
+        found.place,
+        found.what,
+        parts.collect::<String>(),
+        found.size,
+        HumanBytes(found.bytes_in_f16),
+        HumanBytes(found.bytes_in_f32)
+    )
+}
+
+fn stored_bytes(checkpoint: &Checkpoint) -> u64 {
+    [&checkpoint.text_encoder, &checkpoint.unet, &checkpoint.vae]
+        .map(|component| component.tensors.stored_bytes())
+        .into_iter()
+        .sum()
+}
+
+fn rewrite(flags: &Convert, talk: Talk) -> Result<()> {
+    let checkpoint = model::open(&flags.input)?;
+    let is_file = flags
+        .output
+        .extension()
+        .is_some_and(|ending| ending == "safetensors");
+    let layout = if is_file {
+        Layout::SingleFile
+    } else {
+        Layout::Folder
+    };
+    let mut report = Report::new(talk);
+    pollster::block_on(convert(
+        &checkpoint,
+        &flags.output,
+        layout,
+        flags.storage.into(),
+        &mut |at| {
+            report.event(&Event::Loading {
+                part: flags.input.clone(),
+                done_bytes: at.done_bytes,
+                total_bytes: at.total_bytes,
+            });
+        },
+    ))?;
+    report.event(&saved_model(&flags.output));
+    Ok(())
+}
+
+fn saved_model(path: &Path) -> Event {
+    Event::Saved {
+        path: path.display().to_string(),
+        what: "model".to_owned(),
+    }
+}
