@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::models::Models;
+use super::{bench::Bench, models::Models};
 use crate::{
     diffusion::{NoiseSource, schedule::PredictionType, schedule::Spacing},
     session::{Job, Parity, Quirks, SamplerName, Size},
@@ -45,7 +45,16 @@ pub enum Command {
     /// List, check and convert models.
     #[command(subcommand)]
     Models(Models),
+    /// Measure how fast this device is, against its own limits.
+    #[command(after_help = BENCH_EXAMPLES)]
+    Bench(Bench),
 }
+
+const BENCH_EXAMPLES: &str = "\
+Examples:
+  guidestar bench
+  guidestar bench --config sd15 --random --device gpu
+  guidestar bench --config sd15 --random --op conv --json";
 
 const GENERATE_EXAMPLES: &str = "\
 Examples:

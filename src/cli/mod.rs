@@ -1,5 +1,6 @@
 //! The command line: flags become a job, events become a progress bar, errors become a sentence and an exit code.
 
+mod bench;
 mod exit;
 mod flags;
 mod generate;
@@ -35,6 +36,7 @@ fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Generate(flags) => generate::generate(flags, cli.talk),
         Command::Replay(flags) => generate::replay(flags, cli.talk),
+        Command::Bench(flags) => bench::bench(flags, cli.talk),
         Command::Models(command) => models::models(command, cli.talk),
     }
 }

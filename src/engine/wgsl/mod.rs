@@ -391,6 +391,10 @@ impl Engine for Wgsl {
     fn profile<'a>(&'a self, values: &'a [&'a Value]) -> LocalFuture<'a, Result<Vec<StepTime>>> {
         Box::pin(async move {
             let nodes: Vec<_> = values.iter().map(|value| Node::of(value)).collect();
+            if self.gpu.is_none() {
+                let recording = self.recording(&Line::up_to(&nodes), true)?;
+                return Ok(profile::untimed(&recording.plan.stages));
+            }
             let Some(job) = self.job(&nodes, true)? else {
                 return Ok(Vec::new());
             };

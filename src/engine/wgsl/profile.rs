@@ -44,18 +44,27 @@ pub async fn run(
             None => by_waiting(gpu, recording, stages).await?,
         };
         let named = stages.iter().zip(secs);
-        times.extend(named.map(|(stage, secs)| StepTime {
-            label: stage.task.step.to_string(),
-            flops: stage.cost.flops,
-            bytes: stage.cost.bytes,
-            secs,
-        }));
+        times.extend(named.map(|(stage, secs)| step_time(stage, secs)));
     }
     let mut encoder = gpu.encoder();
     let outputs = recording.copy_roots(gpu, line, arena, pool, &mut encoder);
     gpu.submit(encoder);
     gpu.check()?;
     Ok((outputs, times))
+}
+
+/// The steps of a plan that nobody runs: what they cost, and no time.
+pub fn untimed(stages: &[Stage]) -> Vec<StepTime> {
+    stages.iter().map(|stage| step_time(stage, 0.0)).collect()
+}
+
+fn step_time(stage: &Stage, secs: f64) -> StepTime {
+    StepTime {
+        label: stage.task.step.to_string(),
+        flops: stage.cost.flops,
+        bytes: stage.cost.bytes,
+        secs,
+    }
 }
 
 async fn by_timestamps(
