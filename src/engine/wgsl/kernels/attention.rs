@@ -21,19 +21,19 @@ pub fn lower(launcher: &mut Launcher) {
     }
 }
 
-/// Quads of a head, which is whole quads: heads lie side by side in a row.
-fn head_quads(launcher: &Launcher, heads: usize) -> usize {
-    let channels = launcher.shape(0).last() / heads;
+/// Quads of a head. Heads lie side by side in a row, so several must each be whole quads.
+pub fn head_quads(channels: usize, heads: usize) -> usize {
+    let size = channels / heads;
     assert!(
-        channels.is_multiple_of(4),
-        "a head of {channels} channels is not whole quads"
+        heads == 1 || size.is_multiple_of(4),
+        "{heads} heads of {size} channels, which is no multiple of 4"
     );
-    channels / 4
+    size.div_ceil(4)
 }
 
 fn lower_attention(launcher: &mut Launcher, heads: usize, causal: bool) {
     let [queries, keys] = [launcher.shape(0), launcher.shape(1)];
-    let head_quads = head_quads(launcher, heads);
+    let head_quads = head_quads(launcher.shape(0).last(), heads);
     assert!(
         4 * head_quads <= LARGEST_HEAD,
         "a head of {} channels",
@@ -75,7 +75,7 @@ fn lower_attention(launcher: &mut Launcher, heads: usize, causal: bool) {
 
 fn lower_probs(launcher: &mut Launcher, heads: usize, causal: bool) {
     let [queries, keys] = [launcher.shape(0), launcher.shape(1)];
-    let head_quads = head_quads(launcher, heads);
+    let head_quads = head_quads(launcher.shape(0).last(), heads);
     let width = row_quads(queries);
     let tiles = queries[1].div_ceil(TILE);
     let key_quads = row_quads(&launcher.step.output);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     after::{Chain, base, has_geglu},
+    attention::head_quads,
     launch::{Launcher, flag},
     shader::matmul,
 };
@@ -62,10 +63,7 @@ impl Product {
             // Heads lie side by side in a row of values and of the result.
             let [batch, heads, queries, keys] = [x[0], x[1], x[2], x[3]];
             let columns = w.last() / heads;
-            assert!(
-                columns.is_multiple_of(4),
-                "a head of {columns} channels is not whole quads"
-            );
+            let head_quads = head_quads(w.last(), heads);
             return Self {
                 batches: [batch, heads],
                 rows: queries,
@@ -75,8 +73,8 @@ impl Product {
                 w_row,
                 out_row,
                 x_strides: [heads * queries * x_row, queries * x_row],
-                w_strides: [keys * w_row, columns / 4],
-                out_strides: [queries * out_row, columns / 4],
+                w_strides: [keys * w_row, head_quads],
+                out_strides: [queries * out_row, head_quads],
                 transposed: false,
                 bias: false,
             };
