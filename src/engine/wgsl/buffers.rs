@@ -12,14 +12,29 @@ use crate::engine::Counters;
 const WAITING_BYTES: u64 = 256 << 20;
 
 /// What has been done so far.
-pub struct Tally(pub Cell<Counters>);
+#[derive(Default)]
+pub struct Tally {
+    counters: Cell<Counters>,
+    /// Bytes of the last allocation: the one that failed, when one did.
+    last_bytes: Cell<u64>,
+}
 
 impl Tally {
+    /// The counts.
+    pub fn counters(&self) -> Counters {
+        self.counters.get()
+    }
+
+    /// Bytes of the last allocation.
+    pub fn last_bytes(&self) -> u64 {
+        self.last_bytes.get()
+    }
+
     /// Changes the counts.
     pub fn count(&self, change: impl FnOnce(&mut Counters)) {
-        let mut counters = self.0.get();
+        let mut counters = self.counters.get();
         change(&mut counters);
-        self.0.set(counters);
+        self.counters.set(counters);
     }
 }
 
@@ -64,6 +79,7 @@ impl Buffer {
             usage: purpose.usages(),
             mapped_at_creation: false,
         });
+        gpu.tally.last_bytes.set(bytes);
         gpu.tally.count(|counters| {
             counters.allocations += 1;
             counters.allocated_bytes += bytes;

@@ -1,7 +1,7 @@
 //! The adapter: what it can do, its pipelines, and what happens when it fails.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::HashMap,
     rc::Rc,
     sync::{Arc, Mutex},
@@ -14,7 +14,7 @@ use super::{
     step::{Dispatch, Limits, Storage},
 };
 use crate::{
-    engine::{Counters, DeviceInfo, Precision},
+    engine::{DeviceInfo, Precision},
     error::{Error, Result},
 };
 
@@ -100,7 +100,7 @@ pub async fn open(precision: Precision, packed: bool) -> Result<(Gpu, DeviceInfo
         queue,
         limits,
         timestamp_nanos,
-        tally: Rc::new(Tally(Cell::new(Counters::default()))),
+        tally: Rc::default(),
         staging: Pool::new(Use::Staging),
         faults,
         modules: RefCell::default(),
@@ -245,13 +245,17 @@ impl Gpu {
                 *faults = Some(Fault::Lost(message.clone()));
                 Err(Error::DeviceLost(message))
             }
-            Some(Fault::Memory) => Err(Error::Memory {
-                what: "the last allocation".to_owned(),
-                place: "the GPU".to_owned(),
-                needed_bytes: self.tally.0.get().allocated_bytes,
-                available_bytes: 0,
-                advice: "make the picture or the batch smaller, or close other programs".to_owned(),
-            }),
+            Some(Fault::Memory) => {
+                let taken = self.tally.counters().allocated_bytes;
+                Err(Error::Memory {
+                    what: "what is loaded, with what comes now,".to_owned(),
+                    place: "the GPU".to_owned(),
+                    needed_bytes: taken,
+                    available_bytes: taken.saturating_sub(self.tally.last_bytes()),
+                    advice: "make the picture or the batch smaller, or close other programs"
+                        .to_owned(),
+                })
+            }
             Some(Fault::Other(description)) => Err(Error::DeviceLost(description)),
         }
     }

@@ -168,15 +168,12 @@ impl Wgsl {
         let line = Line::up_to(&pending);
         let recording = self.recording(&line, keep_plan)?;
         let plan = &recording.plan;
-        let growth = self.arena.growth(&plan.slots);
-        if growth > 0 {
-            for kept in self.plans.borrow().values() {
-                kept.recording.unbind();
-            }
+        if self.arena.growth(&plan.slots) > 0 {
+            self.unbind();
         }
         let outputs: u64 = plan.roots.iter().map(|root| root.bytes).sum();
-        let whole = plan.footprint.intermediate_bytes;
-        self.make_room("this job", growth + outputs, whole)?;
+        let more = || self.arena.growth(&plan.slots) + outputs;
+        self.make_room("this job", plan.footprint.intermediate_bytes, more)?;
         Ok(Some(Job {
             gpu,
             pending,
@@ -241,23 +238,33 @@ impl Wgsl {
         }
     }
 
-    /// Refuses what does not fit in the device's memory, where that is known. What waits to be used again makes room first.
-    fn make_room(&self, what: &str, more_bytes: u64, whole_bytes: u64) -> Result<()> {
+    /// Lets go of what plans recorded about the arena.
+    fn unbind(&self) {
+        for kept in self.plans.borrow().values() {
+            kept.recording.unbind();
+        }
+    }
+
+    /// Refuses what does not fit in the device's memory, where that is known; `more` is what would be allocated. What
+    /// waits to be used again makes room first.
+    fn make_room(&self, what: &str, needed_bytes: u64, more: impl Fn() -> u64) -> Result<()> {
         let (Some(gpu), Some(memory)) = (&self.gpu, self.info.memory_bytes) else {
             return Ok(());
         };
-        let taken = || gpu.tally.0.get().allocated_bytes;
-        if taken() + more_bytes > memory {
+        let taken = || gpu.tally.counters().allocated_bytes;
+        if taken() + more() > memory {
             self.sweep();
             self.pool.clear(&gpu.tally);
+            self.unbind();
+            self.arena.clear();
         }
-        if taken() + more_bytes <= memory {
+        if taken() + more() <= memory {
             return Ok(());
         }
         Err(Error::Memory {
             what: what.to_owned(),
             place: self.info.name.clone(),
-            needed_bytes: whole_bytes,
+            needed_bytes,
             available_bytes: memory.saturating_sub(taken()),
             advice: "make the picture or the batch smaller, or use --device cpu".to_owned(),
         })
@@ -381,7 +388,7 @@ impl Engine for Wgsl {
     fn counters(&self) -> Counters {
         self.gpu
             .as_ref()
-            .map_or_else(Counters::default, |gpu| gpu.tally.0.get())
+            .map_or_else(Counters::default, |gpu| gpu.tally.counters())
     }
 
     fn planner(&self) -> Rc<dyn Engine> {

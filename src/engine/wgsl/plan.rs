@@ -21,7 +21,7 @@ const ALIGNMENT: u64 = 256;
 /// Operations after which a submission ends, so that none runs for long: a browser's watchdog kills those. A GPU
 /// does this many in a tenth of a second or less, a processor in about a second.
 const GPU_BATCH: u64 = 200_000_000_000;
-const SOFTWARE_BATCH: u64 = 20_000_000_000;
+const SOFTWARE_BATCH: u64 = 2_000_000_000;
 
 /// How graphs become plans. All true but in tests.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +95,16 @@ impl Plan {
     /// # Errors
     /// When a tensor is larger than the device allows.
     pub fn new(line: &Line, limits: &Limits, passes: Passes) -> Result<Self> {
+        for entry in &line.nodes {
+            let bytes = stored_bytes(&entry.node.shape, limits);
+            if bytes > limits.buffer_bytes {
+                return Err(too_large(
+                    "a tensor of this job",
+                    bytes,
+                    limits.buffer_bytes,
+                ));
+            }
+        }
         let program = fuse::program(line, passes.fuse);
         let lowered: Vec<_> = program
             .tasks
@@ -102,7 +112,7 @@ impl Plan {
             .map(|task| kernels::lower(&task.step, limits))
             .collect();
         let scratch = lowered.iter().map(|lowered| &lowered.scratch_bytes[..]);
-        let homes = Homes::new(line, &program, scratch, limits, passes.share)?;
+        let homes = Homes::new(line, &program, scratch, limits, passes.share);
         let mut plan = Self {
             stages: Vec::new(),
             launches: Vec::new(),
@@ -270,7 +280,8 @@ pub fn unplanned(line: &Line, limits: &Limits) -> Footprint {
     footprint
 }
 
-fn too_large(what: &str, needed: u64, available: u64) -> Error {
+/// Refuses what no buffer or binding of the device can hold.
+pub fn too_large(what: &str, needed: u64, available: u64) -> Error {
     Error::Memory {
         what: what.to_owned(),
         place: "a buffer of the GPU".to_owned(),
@@ -327,7 +338,7 @@ impl Homes {
         scratch: impl Iterator<Item = &'a [u64]>,
         limits: &Limits,
         share: bool,
-    ) -> Result<Self> {
+    ) -> Self {
         let mut tensors = vec![None; line.nodes.len()];
         let mut needs: Vec<Need> = Vec::new();
         // The need that stands for each node's elements.
@@ -359,13 +370,6 @@ impl Homes {
         for owner in program.roots.iter().filter_map(|&home| owners[home]) {
             needs[owner].last = program.tasks.len();
         }
-        if let Some(large) = needs.iter().find(|need| need.bytes > limits.buffer_bytes) {
-            return Err(too_large(
-                "a tensor of this job",
-                large.bytes,
-                limits.buffer_bytes,
-            ));
-        }
         let layout = if share {
             Layout::shared(&needs)
         } else {
@@ -376,7 +380,7 @@ impl Homes {
                 *tensor = Some(Place::Slot(layout.places[*owner]));
             }
         }
-        Ok(Self {
+        Self {
             tensors,
             scratch: scratch_needs
                 .into_iter()
@@ -387,6 +391,6 @@ impl Homes {
                 .map(|(at, owner)| (at, layout.places[owner]))
                 .collect(),
             slots: layout.slots,
-        })
+        }
     }
 }

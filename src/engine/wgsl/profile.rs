@@ -47,7 +47,7 @@ pub async fn run(
         times.extend(named.map(|(stage, secs)| step_time(stage, secs)));
     }
     let mut encoder = gpu.encoder();
-    let outputs = recording.copy_roots(gpu, line, arena, pool, &mut encoder);
+    let outputs = recording.copy_roots(gpu, line, arena, pool, &mut encoder)?;
     gpu.submit(encoder);
     gpu.check()?;
     Ok((outputs, times))

@@ -34,21 +34,34 @@ impl Arena {
     }
 
     /// Makes every slot large enough.
-    fn fit(&self, gpu: &Gpu, needed: &[u64]) {
+    fn fit(&self, gpu: &Gpu, needed: &[u64]) -> Result<()> {
         if self.growth(needed) == 0 {
-            return;
+            return Ok(());
         }
         self.generation.set(self.generation.get() + 1);
         let mut slots = self.slots.borrow_mut();
-        for (at, &bytes) in needed.iter().enumerate() {
-            match slots.get_mut(at) {
-                None => slots.push(Rc::new(Buffer::new(gpu, bytes, Use::Storage))),
-                Some(slot) if slot.raw().size() < bytes => {
-                    *slot = Rc::new(Buffer::new(gpu, bytes, Use::Storage));
-                }
-                Some(_) => {}
-            }
-        }
+        let count = slots.len().max(needed.len());
+        let needed = needed.iter().copied().chain(std::iter::repeat(0));
+        let needed: Vec<u64> = needed.take(count).collect();
+        let there = slots.drain(..).map(Some).chain(std::iter::repeat(None));
+        let kept: Vec<_> = there
+            .zip(&needed)
+            .map(|(slot, &bytes)| slot.filter(|slot| slot.raw().size() >= bytes))
+            .collect();
+        // What was too small is gone before anything larger takes its place.
+        gpu.settle()?;
+        slots.extend(kept.into_iter().zip(needed).map(|(slot, bytes)| {
+            slot.unwrap_or_else(|| Rc::new(Buffer::new(gpu, bytes, Use::Storage)))
+        }));
+        drop(slots);
+        // A slot that the device refused must not be used again.
+        gpu.check().inspect_err(|_| self.clear())
+    }
+
+    /// Lets go of all slots.
+    pub fn clear(&self) {
+        self.generation.set(self.generation.get() + 1);
+        self.slots.borrow_mut().clear();
     }
 }
 
@@ -96,8 +109,7 @@ impl Recording {
     /// # Errors
     /// When the device has no room or is lost.
     pub fn prepare(&self, gpu: &Gpu, line: &Line, arena: &Arena) -> Result<()> {
-        arena.fit(gpu, &self.plan.slots);
-        gpu.check()?;
+        arena.fit(gpu, &self.plan.slots)?;
         self.write_uniforms(gpu, line);
         if self.plan.rows_bytes > 0 {
             let rows = self
@@ -181,7 +193,7 @@ impl Recording {
                 self.record(gpu, first.launches.start..last.launches.end, &mut pass);
             }
         }
-        let outputs = self.copy_roots(gpu, line, arena, pool, &mut encoder);
+        let outputs = self.copy_roots(gpu, line, arena, pool, &mut encoder)?;
         gpu.submit(encoder);
         gpu.check()?;
         Ok(outputs)
@@ -195,14 +207,18 @@ impl Recording {
         arena: &Arena,
         pool: &Rc<Pool>,
         encoder: &mut wgpu::CommandEncoder,
-    ) -> Vec<Buffer> {
+    ) -> Result<Vec<Buffer>> {
         let roots = self.plan.roots.iter().map(|root| {
             let output = pool.get(gpu, root.bytes);
             let source = self.buffer(root.place, line, arena);
             encoder.copy_buffer_to_buffer(source.raw(), 0, output.raw(), 0, root.bytes);
             output
         });
-        roots.collect()
+        let mut outputs: Vec<_> = roots.collect();
+        // A buffer that the device refused must not wait to be used again.
+        gpu.check()
+            .inspect_err(|_| outputs.iter_mut().for_each(Buffer::leave))?;
+        Ok(outputs)
     }
 
     fn write_uniforms(&self, gpu: &Gpu, line: &Line) {

@@ -7,7 +7,7 @@ use super::{
     buffers::{Buffer, Use},
     elements,
     graph::{Content, Node},
-    plan::stored_bytes,
+    plan::{stored_bytes, too_large},
 };
 use crate::{
     engine::{Shape, Upload, Value},
@@ -41,9 +41,12 @@ impl Piecewise {
     /// Starts a constant.
     pub fn new(engine: Rc<Wgsl>, shape: &Shape) -> Result<Self> {
         let bytes = stored_bytes(shape, &engine.limits);
+        if bytes > engine.limits.buffer_bytes {
+            return Err(too_large("a weight", bytes, engine.limits.buffer_bytes));
+        }
         let buffer = match &engine.gpu {
             Some(gpu) => {
-                engine.make_room("a weight", bytes, bytes)?;
+                engine.make_room("a weight", bytes, || bytes)?;
                 let buffer = Buffer::new(gpu, bytes, Use::Storage);
                 gpu.check()?;
                 Some(buffer)
