@@ -24,12 +24,11 @@ fn append(
         return Ok(());
     }
     for line in read(&root.join(format!("{name}.wgsl")))?.lines() {
-        match line.strip_prefix("#import ") {
-            Some(import) => append(root, import.trim(), seen, text)?,
-            None => {
-                text.push_str(line);
-                text.push('\n');
-            }
+        if let Some(import) = line.strip_prefix("#import ") {
+            append(root, import.trim(), seen, text)?;
+        } else {
+            text.push_str(line);
+            text.push('\n');
         }
     }
     Ok(())

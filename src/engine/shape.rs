@@ -32,9 +32,8 @@ impl Shape {
     /// The same shape with another last axis.
     #[must_use]
     pub fn with_last(&self, last: usize) -> Self {
-        let mut dims = self.0.clone();
-        *dims.last_mut().expect("a shape has at least one axis") = last;
-        Self(dims)
+        let outer = &self.0[..self.rank() - 1];
+        Self([outer, &[last]].concat())
     }
 
     /// How far apart neighbours along each axis are, in elements, when nothing is padded.

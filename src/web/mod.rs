@@ -18,6 +18,7 @@ pub fn start() {
 }
 
 /// An error with its causes, in one line.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 fn failure(error: Error) -> JsError {
     let causes = iter::successors(error.source(), |&cause| cause.source());
     let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));

@@ -1,7 +1,7 @@
 //! What a step costs, roughly: to split submissions, and to say how far from a device's limits a kernel is.
 
 use super::step::{Step, Storage, quads};
-use crate::engine::Op;
+use crate::engine::{Op, Shape};
 
 /// Work of a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +42,7 @@ fn flops(step: &Step) -> u64 {
             2 * positions * columns * (kernel.elements() as u64 / columns)
         }
         Op::Matmul { transposed, .. } => {
-            let inner: usize = step.operands[..second].iter().map(|x| x.last()).sum();
+            let inner: usize = step.operands[..second].iter().map(Shape::last).sum();
             let weights = operand(second);
             let columns = weights[weights.rank() - if *transposed { 2 } else { 1 }];
             2 * step.output.rows() as u64 * columns as u64 * inner as u64

@@ -63,11 +63,6 @@ pub(super) trait Params {
 pub(super) use generated::*;
 
 /// What `build/` wrote.
-#[expect(
-    clippy::unreadable_literal,
-    clippy::too_many_lines,
-    reason = "written by the build, read by nobody"
-)]
 mod generated {
     use super::{Params, Shader};
 
