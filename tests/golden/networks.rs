@@ -3,12 +3,13 @@
 use std::cell::RefCell;
 
 use guidestar::{
+    Result,
     models::{
-        ClipText, Random, Taesd, Vae,
-        config::{ClipTextConfig, TaesdConfig, VaeConfig},
+        ClipText, Kind, Parameters, Random, Taesd, Unet, Vae,
+        config::{ClipTextConfig, TaesdConfig, UnetConfig, VaeConfig},
         unet::{Block, NoTap, Tap},
     },
-    tensor::Tensor,
+    tensor::{DType, Device, Tensor},
 };
 
 use super::{devices, fixture::Fixture, pass_limit, unet};
@@ -101,4 +102,46 @@ fn taesd_is_that_of_diffusers_both_ways() {
 #[test]
 fn taesd_with_norms_inside_is_that_of_its_author_both_ways() {
     taesd_is("taesd_pooled", &TaesdConfig::taef2());
+}
+
+/// Drawn parameters, all but the norms' scales divided by 64: variances come down to where the norms' eps shows.
+struct Faint(Random);
+
+impl Parameters for Faint {
+    fn device(&self) -> &Device {
+        self.0.device()
+    }
+
+    fn take(&mut self, name: &str, kind: Kind) -> Result<Tensor> {
+        let drawn = self.0.take(name, kind)?;
+        if matches!(kind, Kind::Vector(_)) && name.ends_with("weight") {
+            return Ok(drawn);
+        }
+        drawn.affine(1.0 / 64.0, 0.0).keep()
+    }
+}
+
+#[test]
+fn every_norm_has_the_eps_of_its_reference() {
+    let fixture = Fixture::read("faint");
+    for device in devices() {
+        // So small parameters lose digits in f16, where eps is the same constant anyway.
+        if device.dtype() == DType::F16 {
+            continue;
+        }
+        let limit = pass_limit(&device);
+        let mut faint = Faint(Random::new(&device));
+        let input = |key| fixture.tensor(key, &device);
+
+        let text = ClipText::new(&ClipTextConfig::tiny(), &mut faint).unwrap();
+        fixture.check("text", &text.forward(&fixture.rows("ids")), limit);
+        let unet = Unet::new(&UnetConfig::tiny(), &mut faint).unwrap();
+        let eps = unet.forward(&input("x"), &[801], &input("context"), &mut NoTap);
+        fixture.check("eps", &eps, limit);
+        let vae = Vae::new(&VaeConfig::tiny(), &mut faint).unwrap();
+        fixture.check("mean", &vae.encode(&input("image")).mean, limit);
+        fixture.check("decoded", &vae.decode(&input("latents")), limit);
+        let taesd = Taesd::new(&TaesdConfig::taef2(), &mut faint).unwrap();
+        fixture.check("pooled", &taesd.encode(&input("image")), limit);
+    }
 }
