@@ -50,7 +50,8 @@ fn blank(device: &Device, shape: [usize; 4]) -> Tensor {
 /// What one guided pass of the U-Net takes.
 fn unet(storage: Storage, software: bool) -> Footprint {
     let device = Device::new(planner(floor(storage, software)));
-    let unet = Unet::new(&UnetConfig::sd15(), &mut Shapes(device.clone())).unwrap();
+    let unet = Unet::new(&UnetConfig::sd15(), &mut Shapes(device.clone()));
+    let unet = unet.expect("every parameter has the shape asked for");
     let x = blank(&device, [2, 64, 64, 4]);
     let context = device.tensor([2, 77, 768], vec![0.0; 2 * 77 * 768]);
     let eps = unet.forward(&x, &[801], &context, &mut NoTap);

@@ -18,7 +18,7 @@ fn device(precision: Precision) -> Device {
 }
 
 fn read(tensor: &Tensor) -> Vec<f32> {
-    pollster::block_on(tensor.read()).unwrap()
+    pollster::block_on(tensor.read()).expect("a tensor is computed and read")
 }
 
 /// Knuth's MMIX generator, and the weights that were drawn with it.
@@ -55,7 +55,9 @@ impl Draw {
         let inputs = (shape.elements() / shape.last()).max(1) as f32;
         let numbers = self.numbers(shape.elements()).into_iter();
         let numbers: Vec<f32> = numbers.map(|x| x / inputs.sqrt()).collect();
-        let weight = device.constant(shape, &numbers).unwrap();
+        let weight = device
+            .constant(shape, &numbers)
+            .expect("there is room for a small weight");
         self.weights.push(weight.clone());
         weight
     }

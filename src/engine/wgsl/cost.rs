@@ -72,7 +72,7 @@ fn flops(step: &Step) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Shape, op::Conv};
+    use crate::engine::op::Conv;
 
     #[test]
     fn a_convolution_counts_two_operations_for_each_tap_channel_and_output() {
