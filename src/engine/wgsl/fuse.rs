@@ -323,3 +323,6 @@ impl<'a> Builder<'a> {
 fn keeps_layout(from: &Shape, to: &Shape) -> bool {
     from.last() == to.last() || (from.last().is_multiple_of(4) && to.last().is_multiple_of(4))
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! them to launches, [`memory`] gives every tensor a slot by its lifetime, [`plan`] puts it together without touching
 //! the device, and [`replay`] records and runs it. A second run of the same structure writes inputs and scalars, nothing else.
 
+mod adapter;
 mod buffers;
 mod cost;
 mod elements;
@@ -99,7 +100,7 @@ struct Kept {
 /// # Errors
 /// When there is none.
 pub async fn open(options: Options) -> Result<Rc<dyn Engine>> {
-    let (gpu, mut info) = gpu::open(options.precision, options.packed).await?;
+    let (gpu, mut info) = adapter::open(options.precision, options.packed).await?;
     info.memory_bytes = options.memory_bytes.or(info.memory_bytes);
     let limits = gpu.limits.clone();
     let engine: Rc<dyn Engine> = Wgsl::new(Some(gpu), info, limits, options);
