@@ -21,7 +21,6 @@ use guidestar::{
     weights::{
         Checkpoint, Component, Ema, MemoryFiles, Part, WeightSource,
         convert::{Layout, Storage, convert},
-        describe::Description,
         disk::open_checkpoint,
         mini,
         names::{averaged, from_single_file, to_single_file},
@@ -318,27 +317,6 @@ fn refusal(files: &MemoryFiles) -> String {
 }
 
 const UNET_CONFIG: &str = r#"{"in_channels": 4, "cross_attention_dim": 768}"#;
-
-#[test]
-fn a_description_counts_what_is_there() {
-    let described = Description::of(&open_mini());
-    assert_eq!(described.what, "a Stable Diffusion 1.x checkpoint");
-    let unet = &described.parts[1];
-    assert_eq!(
-        (unet.name.as_str(), unet.tensors, unet.numbers),
-        ("unet", 686, 10_605_076)
-    );
-    assert_eq!(unet.stored_bytes, 2 * unet.numbers);
-    assert_eq!(unet.storage, BTreeMap::from([("F16".to_owned(), 686)]));
-
-    let lora = with_tensors(&[("lora_unet_x.alpha", "F32", &[1], f32s(&[0.0]))]);
-    let described = block_on(Description::of_file(source(lora))).unwrap();
-    assert_eq!(
-        described.what,
-        "a LoRA, which changes a checkpoint and is none"
-    );
-    assert!(described.advice.is_some() && described.parts.is_empty());
-}
 
 #[test]
 fn folders_that_are_no_checkpoint_are_refused_with_advice() {

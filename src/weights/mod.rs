@@ -7,7 +7,6 @@
 pub mod checkpoint;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod convert;
-pub mod describe;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod disk;
 pub mod header;
