@@ -224,6 +224,22 @@ fn events_are_a_line_each() {
 }
 
 #[test]
+fn a_failure_is_an_event_too() {
+    let desk = Desk::new();
+    let run = desk
+        .run(&["generate", "a fox", "--steps", "0", "--json"])
+        .assert()
+        .code(2);
+    let output = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    let event: serde_json::Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(event["event"], "failed");
+    assert_eq!(
+        event["message"],
+        "0 steps make no picture: ask for at least 1"
+    );
+}
+
+#[test]
 fn a_long_prompt_is_cut_and_said_and_an_empty_one_works() {
     let desk = Desk::new();
     let long = "apple ".repeat(10_000) + "zebra";

@@ -71,14 +71,17 @@ Examples:
   guidestar replay a-fox-7.png
   guidestar replay a-fox-7.png --device gpu --out again.png";
 
+/// Flags that every command has stand behind its own.
+const LAST: usize = 900;
+
 /// How much to say, and how.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Talk {
     /// Print one event a line on stdout, as JSON.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = LAST)]
     pub json: bool,
     /// Show no progress.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = LAST)]
     pub quiet: bool,
 }
 
@@ -113,7 +116,13 @@ pub struct Generate {
     /// What is to be seen.
     pub prompt: String,
     /// What is not to be seen.
-    #[arg(long, short, default_value = "", value_name = "PROMPT")]
+    #[arg(
+        long,
+        short,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "PROMPT"
+    )]
     pub negative: String,
     /// mini (built in), a folder in the diffusers layout, or a .safetensors file.
     #[arg(long, short, default_value = "mini", value_name = "MODEL")]

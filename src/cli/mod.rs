@@ -2,6 +2,7 @@
 
 mod bench;
 mod exit;
+mod fetch;
 mod flags;
 mod generate;
 mod model;
@@ -24,12 +25,11 @@ pub fn main() -> ExitCode {
     env_logger::init();
     let cli = Cli::parse();
     stop::listen();
-    run(&cli)
-        .unwrap_or_else(|error| {
-            eprintln!("error: {error:#}");
-            Exit::from(&error)
-        })
-        .into()
+    let ended = run(&cli).unwrap_or_else(|error| {
+        Report::new(cli.talk).failure(&error);
+        Exit::from(&error)
+    });
+    ended.into()
 }
 
 fn run(cli: &Cli) -> Result<Exit> {

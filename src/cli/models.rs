@@ -9,11 +9,14 @@ use serde::Serialize;
 
 use super::{
     exit::Exit,
+    fetch::{Remote, fetch, part_of},
     flags::Talk,
     model::{self, MINI},
     report::{self, Report},
 };
 use crate::{
+    error::Error,
+    picture::file,
     session::{Blueprint, Event},
     tensor::DType,
     weights::{
@@ -27,6 +30,8 @@ use crate::{
 pub enum Models {
     /// Say what is built in, and what can be fetched and from where.
     List,
+    /// Fetch one of those; a download that broke off goes on where it was.
+    Get(Get),
     /// Say what a checkpoint is, and whether every weight is there and fits.
     Check(Check),
     /// Write a checkpoint in another layout or with smaller numbers.
@@ -38,6 +43,16 @@ const CONVERT_EXAMPLES: &str = "\
 Examples:
   guidestar models convert sd15.safetensors sd15/                     a diffusers folder
   guidestar models convert sd15/ sd15-f16.safetensors --storage f16   one file, half the size";
+
+/// `guidestar models get`
+#[derive(Debug, Args)]
+pub struct Get {
+    /// A name that `models list` shows.
+    pub name: String,
+    /// Where to put it [default: here, under its publisher's name].
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
 
 /// `guidestar models check`
 #[derive(Debug, Args)]
@@ -116,6 +131,7 @@ const KNOWN: [Known; 2] = [
 pub fn models(command: &Models, talk: Talk) -> Result<Exit> {
     match command {
         Models::List => list(talk)?,
+        Models::Get(flags) => get(flags, talk)?,
         Models::Check(flags) => check(&flags.model, talk)?,
         Models::Convert(flags) => rewrite(flags, talk)?,
     }
@@ -135,7 +151,7 @@ fn list(talk: Talk) -> Result<()> {
     if let Some(bytes) = mini {
         report::print(&format!("{MINI}  built in, {}", HumanBytes(bytes)));
     }
-    report::print("\nTo fetch with a browser or curl -L -O, then name with --model:");
+    report::print("\nTo fetch with `guidestar models get NAME`, then name the file with --model:");
     for known in KNOWN {
         report::print(&format!(
             "\n{}  {}, {}\n  {}\n  sha256 {}",
@@ -146,6 +162,50 @@ fn list(talk: Talk) -> Result<()> {
             known.sha256
         ));
     }
+    Ok(())
+}
+
+fn get(flags: &Get, talk: Talk) -> Result<()> {
+    let wrong = |text: String| Err(Error::Request(text).into());
+    let Some(known) = KNOWN.iter().find(|known| known.name == flags.name) else {
+        let names = KNOWN.map(|known| known.name).join(" and ");
+        return wrong(format!(
+            "nothing is called {:?}: there are {names}",
+            flags.name
+        ));
+    };
+    let publisher_name = known.address.rsplit('/').next().unwrap_or(known.name);
+    let path = flags.out.clone().unwrap_or_else(|| publisher_name.into());
+    if path.exists() {
+        return wrong(format!("{} is there already", path.display()));
+    }
+    file::check_writable(&path).map_err(|error| Error::Request(format!("{error:#}")))?;
+    let mut report = Report::new(talk);
+    report.say(&format!(
+        "{} is under the licence {}",
+        known.name, known.licence
+    ));
+    let remote = Remote {
+        address: known.address,
+        bytes: known.bytes,
+        sha256: known.sha256,
+    };
+    let fetched = fetch(&remote, &path, &mut |done_bytes| {
+        report.event(&Event::Loading {
+            part: known.name.to_owned(),
+            done_bytes,
+            total_bytes: known.bytes,
+        });
+    });
+    if let Err(Error::Interrupted) = fetched {
+        let part = part_of(&path);
+        report.say(&format!(
+            "{} is kept: the same command goes on with it",
+            part.display()
+        ));
+    }
+    fetched?;
+    report.event(&saved_model(&path));
     Ok(())
 }
 
