@@ -1,5 +1,5 @@
 // The engine in Node on Dawn, where WebGPU has shader-f16 as a visitor's browser has, and the headless Chromium of the
-// other tests has not: the U-Net step of tests/web.rs must give what the published implementation gives here too.
+// other tests has not: the U-Net step of tests/web/unet.rs must give what the published implementation gives here too.
 //
 // pkg/ holds the library as `wasm-bindgen --target web` writes it; scripts/test.sh puts it there.
 

@@ -14,7 +14,7 @@ use guidestar::{
     engine::op::Op,
     tensor::{Conv, Shape},
 };
-use support::{Draw, Generator, Host, assert_close, call, devices, reference};
+use support::{Draw, Generator, Host, assert_close, call, native::devices, reference};
 
 /// One operation on drawn numbers of these shapes.
 #[derive(Debug)]

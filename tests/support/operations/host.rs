@@ -60,8 +60,8 @@ impl Host {
     }
 
     /// Brings a tensor here.
-    pub fn read(tensor: &Tensor) -> Self {
-        let elements = pollster::block_on(tensor.read()).expect("the device computes");
+    pub async fn fetch(tensor: &Tensor) -> Self {
+        let elements = tensor.read().await.expect("the device computes");
         Self {
             shape: tensor.shape().clone(),
             data: elements.into_iter().map(f64::from).collect(),

@@ -2,46 +2,22 @@
 
 mod call;
 mod host;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod native;
 mod reference;
 
 pub use call::call;
 pub use host::{Draw, Generator, Host};
 pub use reference::reference;
 
-use guidestar::tensor::{Device, GpuOptions, Precision};
-
 /// Greatest normalised error of an operation whose numbers are stored in f32.
 pub const F32_LIMIT: f64 = 1e-11;
 
 /// The same on a GPU, whose functions may be off by a few units in the last place.
-const GPU_F32_LIMIT: f64 = 1e-9;
+pub const GPU_F32_LIMIT: f64 = 1e-9;
 
 /// Greatest normalised error of an operation whose numbers are stored in f16.
-const F16_LIMIT: f64 = 1e-6;
-
-/// The devices that are judged, each with the greatest error it may make: the processor, and the GPU (or what plays
-/// one) in each way it may store numbers.
-///
-/// # Panics
-/// When there is no GPU: mesa-vulkan-drivers has one in software.
-pub fn devices() -> Vec<(&'static str, Device, f64)> {
-    let gpu = |precision: Precision, packed: bool| {
-        let options = GpuOptions {
-            precision,
-            packed,
-            ..GpuOptions::default()
-        };
-        pollster::block_on(Device::gpu(options))
-            .expect("a GPU, or mesa-vulkan-drivers for one in software")
-    };
-    let cpu = Device::cpu().expect("the processor is always there");
-    vec![
-        ("cpu", cpu, F32_LIMIT),
-        ("gpu in f32", gpu(Precision::F32, false), GPU_F32_LIMIT),
-        ("gpu in f16", gpu(Precision::F16, false), F16_LIMIT),
-        ("gpu in packed f16", gpu(Precision::F16, true), F16_LIMIT),
-    ]
-}
+pub const F16_LIMIT: f64 = 1e-6;
 
 /// Asserts that `found` is `wanted` but for rounding: `sum (a - b)^2 <= limit * sum b^2`.
 ///
