@@ -6,7 +6,7 @@ use burn::tensor::Device;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 use burn::tensor::DeviceType;
 
-use super::{Burn, Convolution};
+use super::{Burn, convolutions::Way};
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 use crate::error::Error;
 use crate::{
@@ -27,7 +27,7 @@ pub fn cpu() -> Result<Rc<dyn Engine>> {
         memory_bytes: free_bytes(),
         details: vec![("backend".to_owned(), "burn flex".to_owned())],
     };
-    Ok(open(Device::flex(), info, Convolution::Products))
+    Ok(open(Device::flex(), info, Way::Products))
 }
 
 /// The first NVIDIA GPU, by burn's CUDA backend.
@@ -66,10 +66,10 @@ fn gpu(kind: DeviceType, api: &'static str) -> Result<Rc<dyn Engine>> {
         memory_bytes: None,
         details: vec![("backend".to_owned(), format!("burn {api}"))],
     };
-    Ok(open(device, info, Convolution::Kernel))
+    Ok(open(device, info, Way::Kernel))
 }
 
-fn open(device: Device, info: DeviceInfo, convolution: Convolution) -> Rc<dyn Engine> {
+fn open(device: Device, info: DeviceInfo, convolution: Way) -> Rc<dyn Engine> {
     Rc::new(Burn {
         device,
         info,

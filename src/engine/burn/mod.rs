@@ -1,6 +1,7 @@
 //! The eager engine: a thin translation of operations to burn's tensors, on a CPU by default.
 
 mod attention;
+mod convolutions;
 mod device;
 mod layout;
 mod ledger;
@@ -30,24 +31,11 @@ pub use device::cuda;
 #[cfg(feature = "vulkan")]
 pub use device::vulkan;
 
-/// How convolutions are done.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Convolution {
-    /// By matrix products: burn's CPU kernel goes through three changes of layout.
-    Products,
-    /// By the backend's own kernel.
-    #[cfg_attr(
-        not(any(feature = "cuda", feature = "vulkan")),
-        expect(dead_code, reason = "the backends that have a good one are features")
-    )]
-    Kernel,
-}
-
 /// burn's tensors on one device.
 struct Burn {
     device: Device,
     info: DeviceInfo,
-    convolution: Convolution,
+    convolution: convolutions::Way,
     ledger: Rc<Ledger>,
 }
 
@@ -82,11 +70,7 @@ impl Burn {
             }
             Op::Conv2d { conv, .. } => {
                 let (weight, bias) = (&inputs[1], inputs.get(2));
-                if self.convolution == Convolution::Products && conv.groups == 1 {
-                    products::conv2d_by_rows(x, weight, bias, *conv, shape)
-                } else {
-                    products::conv2d(x, weight, bias, *conv)
-                }
+                convolutions::conv2d(self.convolution, x, weight, bias, *conv, shape)
             }
             Op::GroupNorm {
                 groups,
