@@ -121,8 +121,7 @@ fn sum(path: &Path) -> Result<String> {
             place: path.display().to_string(),
             source,
         })?;
-    let digest = hasher.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:x}", hasher.finalize()))
 }
 
 fn write_failed(path: &Path, source: io::Error) -> Error {
@@ -183,10 +182,7 @@ mod tests {
     fn a_broken_download_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.safetensors");
-        let expected: String = Sha256::digest(CONTENT)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let expected = format!("{:x}", Sha256::digest(CONTENT));
         let address = serve(10);
         assert!(fetch(&remote(&address, &expected), &path, &mut |_| ()).is_err());
         assert!(!path.exists());

@@ -130,7 +130,7 @@ const KNOWN: [Known; 2] = [
 /// When a checkpoint is none, or cannot be written.
 pub fn models(command: &Models, talk: Talk) -> Result<Exit> {
     match command {
-        Models::List => list(talk)?,
+        Models::List => list(talk),
         Models::Get(flags) => get(flags, talk)?,
         Models::Check(flags) => check(&flags.model, talk)?,
         Models::Convert(flags) => rewrite(flags, talk)?,
@@ -138,7 +138,7 @@ pub fn models(command: &Models, talk: Talk) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn list(talk: Talk) -> Result<()> {
+fn list(talk: Talk) {
     let mini = model::open(MINI)
         .ok()
         .map(|checkpoint| stored_bytes(&checkpoint));
@@ -146,7 +146,7 @@ fn list(talk: Talk) -> Result<()> {
         let line =
             serde_json::json!({ "built_in": mini.map(|bytes| (MINI, bytes)), "to_fetch": KNOWN });
         report::print(&line.to_string());
-        return Ok(());
+        return;
     }
     if let Some(bytes) = mini {
         report::print(&format!("{MINI}  built in, {}", HumanBytes(bytes)));
@@ -162,7 +162,6 @@ fn list(talk: Talk) -> Result<()> {
             known.sha256
         ));
     }
-    Ok(())
 }
 
 fn get(flags: &Get, talk: Talk) -> Result<()> {

@@ -34,10 +34,15 @@ impl Graph {
         (self.0.input(&shape, Vec::new()), shape)
     }
 
-    fn apply(&self, op: Op, inputs: &[&(Value, Shape)], shape: impl Into<Shape>) -> (Value, Shape) {
+    fn apply(
+        &self,
+        op: &Op,
+        inputs: &[&(Value, Shape)],
+        shape: impl Into<Shape>,
+    ) -> (Value, Shape) {
         let shape = shape.into();
         let pairs: Vec<_> = inputs.iter().map(|(value, shape)| (value, shape)).collect();
-        (self.0.apply(&op, &pairs, &shape), shape)
+        (self.0.apply(op, &pairs, &shape), shape)
     }
 }
 
@@ -70,16 +75,16 @@ fn a_residual_block_on_a_concatenation_is_five_steps() {
     let (row, shortcut) = (graph.input([2, 1, 1, 16]), graph.input([1, 1, 32, 16]));
     let (first, second) = (graph.input([3, 3, 32, 16]), graph.input([3, 3, 16, 16]));
 
-    let both = graph.apply(Op::Concat(3), &[&x, &skip], [2, 8, 8, 32]);
-    let hidden = graph.apply(norm(), &[&both, &wide, &wide], [2, 8, 8, 32]);
-    let hidden = graph.apply(silu(), &[&hidden], [2, 8, 8, 32]);
-    let hidden = graph.apply(conv(1), &[&hidden, &first], MAP);
-    let hidden = graph.apply(Op::Binary(Binary::Add), &[&hidden, &row], MAP);
-    let hidden = graph.apply(norm(), &[&hidden, &narrow, &narrow], MAP);
-    let hidden = graph.apply(silu(), &[&hidden], MAP);
-    let hidden = graph.apply(conv(1), &[&hidden, &second], MAP);
-    let straight = graph.apply(conv(0), &[&both, &shortcut], MAP);
-    let result = graph.apply(Op::Binary(Binary::Add), &[&straight, &hidden], MAP);
+    let both = graph.apply(&Op::Concat(3), &[&x, &skip], [2, 8, 8, 32]);
+    let hidden = graph.apply(&norm(), &[&both, &wide, &wide], [2, 8, 8, 32]);
+    let hidden = graph.apply(&silu(), &[&hidden], [2, 8, 8, 32]);
+    let hidden = graph.apply(&conv(1), &[&hidden, &first], MAP);
+    let hidden = graph.apply(&Op::Binary(Binary::Add), &[&hidden, &row], MAP);
+    let hidden = graph.apply(&norm(), &[&hidden, &narrow, &narrow], MAP);
+    let hidden = graph.apply(&silu(), &[&hidden], MAP);
+    let hidden = graph.apply(&conv(1), &[&hidden, &second], MAP);
+    let straight = graph.apply(&conv(0), &[&both, &shortcut], MAP);
+    let result = graph.apply(&Op::Binary(Binary::Add), &[&straight, &hidden], MAP);
     assert_eq!(
         steps(&[&result]),
         [
@@ -100,11 +105,11 @@ fn what_is_read_twice_or_asked_for_is_stored_as_it_is() {
         transposed: false,
         bias: false,
     };
-    let product = graph.apply(matmul, &[&x, &weight], [4, 16]);
-    let silu = graph.apply(Op::Unary(Unary::Silu), &[&product], [4, 16]);
+    let product = graph.apply(&matmul, &[&x, &weight], [4, 16]);
+    let silu = graph.apply(&Op::Unary(Unary::Silu), &[&product], [4, 16]);
     assert_eq!(steps(&[&silu]), ["Matmul + Unary(Silu)"]);
     assert_eq!(steps(&[&silu, &product]), ["Matmul", "Unary(Silu)"]);
-    let both = graph.apply(Op::Binary(Binary::Mul), &[&silu, &product], [4, 16]);
+    let both = graph.apply(&Op::Binary(Binary::Mul), &[&silu, &product], [4, 16]);
     assert_eq!(steps(&[&both]), ["Matmul", "Unary(Silu)", "Binary(Mul)"]);
 }
 
@@ -112,8 +117,8 @@ fn what_is_read_twice_or_asked_for_is_stored_as_it_is() {
 fn a_reshape_is_a_step_only_when_it_moves_the_padding() {
     let graph = Graph::new();
     let x = graph.input([2, 4, 6]);
-    let whole = graph.apply(Op::Reshape([8, 6].into()), &[&x], [8, 6]);
-    let moved = graph.apply(Op::Reshape([2, 24].into()), &[&x], [2, 24]);
+    let whole = graph.apply(&Op::Reshape([8, 6].into()), &[&x], [8, 6]);
+    let moved = graph.apply(&Op::Reshape([2, 24].into()), &[&x], [2, 24]);
     assert!(steps(&[&whole]).is_empty());
     assert_eq!(steps(&[&moved]).len(), 1);
 }
