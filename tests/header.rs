@@ -171,7 +171,7 @@ fn each_way_to_lie_about_tensors_has_its_sentence() {
 
 #[test]
 fn files_of_other_kinds_are_named() {
-    let cases: [(&[u8], Format); 9] = [
+    let cases: [(&[u8], Format); 10] = [
         (b"", Format::Empty),
         (b"PK\x03\x04\x00\x00archive/data.pkl", Format::Pickle),
         (b"\x80\x02}q\x00", Format::Pickle),
@@ -183,6 +183,10 @@ fn files_of_other_kinds_are_named() {
             Format::LfsPointer,
         ),
         (b"\x02\x00\x00\x00\x00\x00\x00\x00{}", Format::Safetensors),
+        (
+            br#"{"error":"Access to model is restricted"}"#,
+            Format::Text,
+        ),
         (b"\x89PNG\r\n\x1a\n", Format::Unknown),
     ];
     for (head, format) in cases {
@@ -196,7 +200,7 @@ fn checkpoints_of_other_kinds_are_named() {
     const TO_K: &str =
         "model.diffusion_model.input_blocks.2.1.transformer_blocks.0.attn2.to_k.weight";
     const CONV_IN: &str = "model.diffusion_model.input_blocks.0.0.weight";
-    let cases: [(&str, &[usize], Content); 18] = [
+    let cases: [(&str, &[usize], Content); 19] = [
         (CONV_IN, &[1, 4, 1, 1], Content::Sd1),
         (CONV_IN, &[1, 9, 1, 1], Content::Sd1Inpainting),
         (CONV_IN, &[1, 8, 1, 1], Content::Sd1InstructPix2Pix),
@@ -216,6 +220,7 @@ fn checkpoints_of_other_kinds_are_named() {
             &[1],
             Content::Lora,
         ),
+        ("<my-cat>", &[768], Content::TextualInversion),
         ("emb_params", &[4, 768], Content::TextualInversion),
         ("controlnet_mid_block.weight", &[1], Content::ControlNet),
         ("down_blocks.0.resnets.0.norm1.weight", &[1], Content::Unet),

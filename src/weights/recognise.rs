@@ -1,6 +1,9 @@
 //! Says what a file is, so that the wrong one is refused by name and with advice.
 
-use super::{header::Header, source::WeightSource};
+use super::{
+    header::{Entry, Header},
+    source::WeightSource,
+};
 use crate::error::{Error, Result};
 
 /// What a file is, by its first bytes.
@@ -18,6 +21,8 @@ pub enum Format {
     Html,
     /// The stand-in that git leaves for a large file it did not fetch.
     LfsPointer,
+    /// Other text, such as a server's refusal or a description.
+    Text,
     /// Nothing at all.
     Empty,
     /// None of these.
@@ -46,6 +51,11 @@ impl Format {
         } else if matches!(head, [8, 1..=20, 0x12 | 0x3a, ..]) {
             // Field 1 of an ONNX ModelProto is its format's version, then comes its producer or graph.
             Self::Onnx
+        } else if head
+            .iter()
+            .all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'))
+        {
+            Self::Text
         } else {
             Self::Unknown
         }
@@ -70,6 +80,9 @@ impl Format {
             Self::LfsPointer => {
                 Some("it is a git-lfs pointer, not the file itself: run `git lfs pull` beside it")
             }
+            Self::Text => Some(
+                "it is text, not weights: open it, a download may have been answered with an error",
+            ),
             Self::Empty => Some("it is empty: fetch it again"),
             Self::Unknown => Some("it is no safetensors file"),
         }
@@ -90,6 +103,11 @@ pub async fn require_safetensors(source: &dyn WeightSource) -> Result<()> {
             problem: problem.to_owned(),
         }),
     }
+}
+
+/// A learnt word is one or a few vectors as wide as CLIP's, under a name of its own choice.
+fn is_word(entry: &Entry) -> bool {
+    matches!(entry.shape[..], [768] | [_, 768])
 }
 
 /// What a safetensors file holds, by the names and shapes in it.
@@ -154,7 +172,7 @@ impl Content {
                 Some(8) => Self::Sd1InstructPix2Pix,
                 _ => Self::Sd1,
             }
-        } else if names().count() <= 4 && any(&|name| matches!(name, "emb_params" | "clip_l")) {
+        } else if header.entries.len() <= 4 && header.entries.iter().all(is_word) {
             Self::TextualInversion
         } else {
             Self::alone(&starts)
