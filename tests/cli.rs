@@ -1,5 +1,7 @@
 //! What the command line promises: exit codes, sentences, and which files are there afterwards.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -2,6 +2,8 @@
 //!
 //! `GUIDESTAR_TEST_GPU=no` leaves out the GPU; Mesa's software one will do.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::env;
 
 use guidestar::{

@@ -1,5 +1,7 @@
 //! Laws of the samplers and of noise.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use guidestar::{
     diffusion::{
         Ddim, Level, Noise, NoiseSource, Pndm, Sampler, noise,
