@@ -33,6 +33,12 @@ impl Place {
                 let folder = path.parent().unwrap_or(Path::new("")).to_owned();
                 (folder, stem.into_owned(), true)
             }
+            Some(path) if is_other_picture(path) => {
+                return Err(Error::Request(format!(
+                    "pictures are written as PNG, which remembers how they were made: {} should end in .png",
+                    path.display()
+                )));
+            }
             Some(folder) => (folder.clone(), slug(prompt), false),
             None => (PathBuf::new(), slug(prompt), false),
         };
@@ -124,8 +130,22 @@ fn first_existing(folder: &Path) -> &Path {
 }
 
 fn is_png(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("png"))
+    ends_in(path, &["png"])
+}
+
+/// A picture in another format, where a folder can hardly be meant.
+fn is_other_picture(path: &Path) -> bool {
+    ends_in(
+        path,
+        &["jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif"],
+    )
+}
+
+fn ends_in(path: &Path, endings: &[&str]) -> bool {
+    let found = path.extension().unwrap_or_default();
+    endings
+        .iter()
+        .any(|ending| found.eq_ignore_ascii_case(ending))
 }
 
 /// A prompt as a file's name: words joined by hyphens, nothing a shell or another system would mind.
