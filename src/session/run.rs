@@ -210,7 +210,8 @@ impl Run {
         let x = sampler.step(x, &prediction.eps, from, to);
         // One number is read back a step. It is what makes a step end, and it is no number as soon as one latent is none.
         let sum = x.sum(&[0, 1, 2, 3]);
-        self.device.eval(&[&x, &sum])?;
+        // A multistep sampler remembers the noise: left unevaluated, the next step would ask the U-Net for it again.
+        self.device.eval(&[&x, &prediction.eps, &sum])?;
         if !sum.read().await?.iter().all(|sum| sum.is_finite()) {
             return Err(Error::NotFinite(format!(
                 "the latents of seed {} stopped being numbers in step {} of {}: try --precision f32",
