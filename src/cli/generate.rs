@@ -71,7 +71,10 @@ fn work(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exit> {
     let device = pollster::block_on(opening)?;
     Needs::of(&blueprint, &checked, &device)?.require_room(&checked, &device)?;
     let mut report = Report::new(talk);
-    let mut tell = |event| report.event(&event);
+    let mut tell = |event| {
+        stop::leave_if_asked();
+        report.event(&event);
+    };
     let session = pollster::block_on(Session::open(&device, &job.model, &checkpoint, &mut tell))?;
     let run = session.start(checked, latents)?;
     follow(run, &out, &mut report)

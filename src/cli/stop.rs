@@ -22,3 +22,11 @@ pub fn listen() {
 pub fn asked() -> bool {
     STOP.load(Ordering::Relaxed)
 }
+
+/// Ends the program when the person asked to stop. For work that leaves nothing behind and cannot be broken off
+/// otherwise: while weights are read, nothing has been made yet.
+pub fn leave_if_asked() {
+    if asked() {
+        std::process::exit(Exit::Interrupted.code().into());
+    }
+}

@@ -7,7 +7,7 @@ mod table;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::{exit::Exit, flags::Talk, flags::Where, model, report};
+use super::{exit::Exit, flags::Talk, flags::Where, model, report, stop};
 use crate::{
     error::Error,
     session::{Blueprint, Size},
@@ -22,7 +22,7 @@ pub struct Bench {
     /// Whose shapes to measure.
     #[arg(long, value_enum, default_value_t = ConfigFlag::Mini)]
     pub config: ConfigFlag,
-    /// Draw the weights instead of loading them; speed does not depend on them.
+    /// Draw the weights, which sd15 needs: its own do not come along. Speed does not depend on them.
     #[arg(long)]
     pub random: bool,
     /// Width and height of the picture [default: the model's].
@@ -103,6 +103,9 @@ pub fn bench(flags: &Bench, talk: Talk) -> Result<Exit> {
 }
 
 fn show(case: &Case, device: &Device, limits: &Ceilings, secs: f64, talk: Talk) -> Result<()> {
+    if stop::asked() {
+        return Err(Error::Interrupted.into());
+    }
     let figures: Figures = measure(case, device, secs)?;
     table::row(&case.name, &figures, limits, talk.json);
     Ok(())

@@ -18,7 +18,8 @@ pub fn ceilings(limits: &Ceilings, device: &Device, as_json: bool) {
         return;
     }
     print(&format!(
-        "measured limits: {gflops:.1} GFLOP/s (matrix product), {gbytes:.1} GB/s (copy)\n"
+        "measured limits: {gflops:.1} GFLOP/s (matrix product), {gbytes:.1} GB/s (copy);\n\
+         what fits in a cache can be faster than the copy, which does not\n"
     ));
     print(&format!(
         "{:<44} {:>10} {:>10} {:>8} {:>9}",
