@@ -77,7 +77,16 @@ fn replay_gives_the_same_bytes() {
 #[test]
 fn a_picture_says_how_it_was_made() {
     let desk = Desk::new();
-    let flags = ["--seed", "4", "--negative", "no green", "--out", "x.png"];
+    let flags = [
+        "--seed",
+        "4",
+        "--negative",
+        "no green",
+        "--cfg-scale",
+        "3",
+        "--out",
+        "x.png",
+    ];
     desk.generate("a key", &flags).assert().success();
     let notes = guidestar::picture::png::notes(&fs::read(desk.path("x.png")).unwrap()).unwrap();
     let version = env!("CARGO_PKG_VERSION");
