@@ -24,6 +24,8 @@ fn read(tensor: &Tensor) -> Vec<f32> {
 /// Knuth's MMIX generator, and the weights that were drawn with it.
 struct Draw {
     state: u64,
+    /// Height and width of the networks' input.
+    size: usize,
     weights: Vec<Tensor>,
 }
 
@@ -31,6 +33,7 @@ impl Draw {
     fn new(seed: u64) -> Self {
         Self {
             state: seed,
+            size: 4,
             weights: Vec::new(),
         }
     }
@@ -80,7 +83,8 @@ fn network(device: &Device, seed: u64) -> Vec<Tensor> {
 
 fn drawn(device: &Device, draw: &mut Draw) -> Vec<Tensor> {
     let channels = [4, 6, 8][draw.below(3)];
-    let mut maps = vec![draw.input(device, [2, 4, 4, channels])];
+    let size = draw.size;
+    let mut maps = vec![draw.input(device, [2, size, size, channels])];
     for _ in 0..4 + draw.below(10) {
         let x = draw.pick(&maps).clone();
         let next = layer(draw, device, &x, &maps);
@@ -122,11 +126,11 @@ fn layer(draw: &mut Draw, device: &Device, x: &Tensor, maps: &[Tensor]) -> Tenso
             let hidden = conv(draw, &hidden, 3, Conv::padded(1), outer);
             hidden.add(&conv(draw, &both, 1, Conv::padded(0), outer))
         }
-        6 if h <= 4 => {
+        6 if h <= draw.size => {
             let large = x.resize([2 * h, 2 * w], Interpolation::Nearest, false);
             conv(draw, &large, 3, Conv::padded(1), outer)
         }
-        7 if h >= 4 => {
+        7 if h >= draw.size => {
             let halving = Conv {
                 stride: [2, 2],
                 ..Conv::padded(1)
@@ -190,6 +194,30 @@ fn fused_plans_compute_what_single_operations_do() {
                 let error = nmse(&read(found), &read(reference));
                 assert!(error < limit, "{precision:?}, seed {seed}: nmse {error:e}");
             }
+        }
+    }
+}
+
+#[test]
+fn tensors_larger_than_a_binding_are_computed_in_parts() {
+    let open = |binding_bytes| {
+        open(GpuOptions {
+            precision: Precision::F32,
+            binding_bytes,
+            ..GpuOptions::default()
+        })
+    };
+    // The weights fit, and none of the feature maps does.
+    let (parts, whole) = (open(Some(32 << 10)), open(None));
+    for seed in 0..8 {
+        let [found, reference] = [&parts, &whole].map(|device| {
+            let mut draw = Draw::new(seed);
+            draw.size = 32;
+            drawn(device, &mut draw)
+        });
+        for (found, reference) in found.iter().zip(&reference) {
+            let error = nmse(&read(found), &read(reference));
+            assert!(error < 1e-11, "seed {seed}: nmse {error:e}");
         }
     }
 }

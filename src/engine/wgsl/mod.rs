@@ -55,6 +55,8 @@ pub struct Options {
     pub packed: bool,
     /// Bytes that jobs may take; what the device has when not given.
     pub memory_bytes: Option<u64>,
+    /// Largest part of a buffer that a kernel may see; what the device allows when not given. Tests set it low.
+    pub binding_bytes: Option<u64>,
     /// Fold operations into each other, and let tensors share memory. Off only to compare against.
     pub optimise: bool,
 }
@@ -65,6 +67,7 @@ impl Default for Options {
             precision: Precision::Auto,
             packed: false,
             memory_bytes: None,
+            binding_bytes: None,
             optimise: true,
         }
     }
@@ -102,7 +105,10 @@ struct Kept {
 pub async fn open(options: Options) -> Result<Rc<dyn Engine>> {
     let (gpu, mut info) = adapter::open(options.precision, options.packed).await?;
     info.memory_bytes = options.memory_bytes.or(info.memory_bytes);
-    let limits = gpu.limits.clone();
+    let mut limits = gpu.limits.clone();
+    limits.binding_bytes = options
+        .binding_bytes
+        .map_or(limits.binding_bytes, |most| most.min(limits.binding_bytes));
     let engine: Rc<dyn Engine> = Wgsl::new(Some(gpu), info, limits, options);
     Ok(engine)
 }
