@@ -22,7 +22,9 @@ use report::Report;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    env_logger::init();
+    // A machine without a GPU is no error of the Vulkan loader's: the program says it itself, in a sentence.
+    let filter = env_logger::Env::default().default_filter_or("error,wgpu_hal=off");
+    env_logger::Builder::from_env(filter).init();
     let cli = Cli::parse();
     stop::listen();
     let ended = run(&cli).unwrap_or_else(|error| {
