@@ -39,7 +39,7 @@ build_wasm_for_debian() {
   crate=$(mktemp -d)
   mkdir "$crate/src"
   : >"$crate/src/lib.rs"
-  printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2024"\n' >"$crate/Cargo.toml"
+  printf '[package]\nname = "empty"\nversion = "0.0.0"\nedition = "2024"\n[workspace]\n' >"$crate/Cargo.toml"
   (
     cd "$crate"
     PATH="/usr/bin:$PATH" RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 /usr/bin/cargo build -q --release \
