@@ -1,6 +1,6 @@
 // attention: out = softmax(scale q k^T) v for each head, the softmax taken while the keys go by; no workgroup memory
 // q [B, N, heads * D], k, v [B, M, heads * D], out [B, N, heads * D]; one thread a query and head
-// reference: tests/support/reference.rs, attention
+// reference: tests/support/operations/reference, attention
 #import shared/grid
 
 struct Params {

@@ -1,7 +1,7 @@
 // attention_probs: out = softmax(scale q k^T) for each head
 // q [B, N, heads * D], k [B, M, heads * D], out [B, heads, N, M]; one thread a query and head, which goes over the keys
 // twice: for the greatest score and the sum, then for the probabilities
-// reference: tests/support/reference.rs, attention_probs
+// reference: tests/support/operations/reference, attention_probs
 #import shared/grid
 
 struct Params {

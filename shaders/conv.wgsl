@@ -1,6 +1,6 @@
 // conv: convolution as a matrix product whose left matrix is read from the picture; without workgroup memory
 // x [B, h, w, C] and second [B, h, w, C'] side by side, weight [kh, kw, C + C', O], bias [O], out [B, h', w', O]
-// one thread 4 pixels by 2 quads of channels; reference: tests/support/reference.rs, conv2d
+// one thread 4 pixels by 2 quads of channels; reference: tests/support/operations/reference, conv2d
 #import shared/product
 #import shared/grid
 
@@ -78,7 +78,8 @@ fn main(
     let q1 = min(other, params.w_row_quads - 1u);
 
     // The first tap of each of the four pixels; pixels are counted through all batch rows.
-    let pixel = vec4<u32>(params.first_row) + min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.rows - 1u));
+    let r = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.rows - 1u));
+    let pixel = vec4<u32>(params.first_row) + r;
     let line = pixel / params.out_extent.y;
     let top = vec4<i32>((line % params.out_extent.x) * params.stride.x) - i32(params.pad.x);
     let left = vec4<i32>((pixel % params.out_extent.y) * params.stride.y) - i32(params.pad.y);
@@ -101,8 +102,9 @@ fn main(
             let inside = (y >= vec4<i32>(0)) & (y < tall) & (column >= vec4<i32>(0)) & (column < wide);
             // What lies outside counts with factor 0; its address is any pixel's.
             let factor = select(vec4<f32>(0.0), vec4<f32>(1.0), inside);
-            let source = picture + (vec4<u32>(clamp(y, vec4<i32>(0), tall - 1)) >> vec4<u32>(params.shift)) * params.extent.y
-                + (vec4<u32>(clamp(column, vec4<i32>(0), wide - 1)) >> vec4<u32>(params.shift));
+            let source_y = vec4<u32>(clamp(y, vec4<i32>(0), tall - 1)) >> vec4<u32>(params.shift);
+            let source_x = vec4<u32>(clamp(column, vec4<i32>(0), wide - 1)) >> vec4<u32>(params.shift);
+            let source = picture + source_y * params.extent.y + source_x;
             var k = (ky * params.taps.y + kx) * params.channels;
             let x_at = vec4<u32>(params.x_base) + source * params.x_quads;
             for (var c = 0u; c < params.x_quads; c++) {
@@ -144,7 +146,7 @@ fn main(
             }
         }
     }
-    let out_at = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(params.rows - 1u)) * params.row_quads;
+    let out_at = r * params.row_quads;
     store_pair(c00, c01, row, out_at.x, first, other);
     store_pair(c10, c11, row + 1u, out_at.y, first, other);
     store_pair(c20, c21, row + 2u, out_at.z, first, other);

@@ -1,6 +1,6 @@
 // copy: a box of out from a box of x, with axes reordered, repeated, stepped over or padded
 // up to 8 outer axes by strides; one thread a quad of the box
-// reference: tests/support/reference.rs, permute, slice, concat, pad, expand
+// reference: tests/support/operations/reference, permute, slice, concat, pad, expand
 #import shared/grid
 
 struct Params {

@@ -1,6 +1,6 @@
 // gather: rows of a table by number
 // table [V, C], numbers [rows], out [rows, C]; one thread a quad of out, written when the launch's part of the table has it
-// reference: tests/support/reference.rs, gather
+// reference: tests/support/operations/reference, gather
 #import shared/grid
 
 struct Params {

@@ -1,6 +1,6 @@
 // geglu: out = a * gelu(b), a the first half of x's channels and b the second
 // x [rows, 2C], out [rows, C]; one thread a quad of out
-// reference: tests/support/reference.rs, geglu
+// reference: tests/support/operations/reference, geglu
 #import shared/unary
 #import shared/grid
 

@@ -1,6 +1,6 @@
 // group_apply: out = x * factor + summand for each channel of a batch row, then `after`
 // x [B, rows, C] and second [B, rows, C'] side by side, folded [B, 2, quads], out [B, rows, C + C']; one thread a quad
-// reference: tests/support/reference.rs, group_norm
+// reference: tests/support/operations/reference, group_norm
 #import shared/after
 #import shared/grid
 

@@ -1,6 +1,6 @@
 // map: out = f(x, y, z) element by element, then `after`; axes of extent 1 are repeated
 // x, y, z: up to 8 outer axes by strides in quads, 0 where repeated; one thread a quad of out
-// reference: tests/support/reference.rs, unary, binary, select
+// reference: tests/support/operations/reference, unary, binary, select
 #import shared/after
 #import shared/grid
 

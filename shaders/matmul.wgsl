@@ -1,6 +1,6 @@
 // matmul: out = x w + bias, then `after`; without workgroup memory
 // x [batch, rows, K], w [batch, K, N] or [batch, N, K], bias [N], out [batch, rows, N]; strides in quads
-// one thread 4 rows by 2 quads of columns; reference: tests/support/reference.rs, matmul
+// one thread 4 rows by 2 quads of columns; reference: tests/support/operations/reference, matmul
 #import shared/product
 #import shared/grid
 

@@ -1,5 +1,5 @@
 // pool: the greatest element or the mean of windows; what lies outside counts for nothing
-// x [B, h, w, C], out [B, h', w', C]; one thread a quad of out; reference: tests/support/reference.rs, pool
+// x [B, h, w, C], out [B, h', w', C]; one thread a quad of out; reference: tests/support/operations/reference, pool
 #import shared/grid
 
 struct Params {

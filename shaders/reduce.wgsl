@@ -1,6 +1,6 @@
 // reduce: sum, greatest or least along some axes
 // kept axes are those of out, in order; strides in quads of x; one workgroup a quad of out
-// reference: tests/support/reference.rs, reduce
+// reference: tests/support/operations/reference, reduce
 #import shared/grid
 #import shared/team
 

@@ -1,6 +1,6 @@
 // reshape: the same elements in the same order, in rows of another length
 // x [.., x_columns], out [.., columns]; one thread a quad of out
-// reference: tests/support/reference.rs, reshape
+// reference: tests/support/operations/reference, reshape
 #import shared/grid
 
 struct Params {

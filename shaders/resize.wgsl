@@ -1,5 +1,5 @@
 // resize: a picture resampled, coordinates as PyTorch's align_corners=False
-// x [B, h, w, C], out [B, h', w', C]; one thread a quad of out; reference: tests/support/reference.rs, resize
+// x [B, h, w, C], out [B, h', w', C]; one thread a quad of out; reference: tests/support/operations/reference, resize
 #import shared/grid
 
 struct Params {

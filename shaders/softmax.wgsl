@@ -1,5 +1,5 @@
 // softmax: out = exp(x - max) / sum over each row
-// x, out [rows, C]; one workgroup a row; reference: tests/support/reference.rs, softmax
+// x, out [rows, C]; one workgroup a row; reference: tests/support/operations/reference, softmax
 #import shared/grid
 #import shared/team
 

@@ -156,7 +156,7 @@ impl Region {
         let row_quads = (from + self.dims[outer]).div_ceil(4) - from / 4;
         let walk = Walk {
             x_stride: axes.strides[0].first().map_or(0, |stride| stride * unit),
-            x_start: self.x_start(sources, mode),
+            x_start: x_start(sources, mode),
             x_reach: axes.reach(0) * unit + (self.dims[outer] - 1) * last.stride() + 1,
             out_stride: axes.strides[1].first().copied().unwrap_or(0),
             out_start: self.out_start(),
@@ -216,20 +216,20 @@ impl Region {
         }
     }
 
-    /// The element that the region's first comes from; with a border the kernel finds it itself.
-    fn x_start(&self, sources: &[Source], mode: usize) -> usize {
-        let starts = sources
-            .iter()
-            .map(|source| source.start as usize * source.axis_stride);
-        if mode == 0 { starts.sum() } else { 0 }
-    }
-
     /// The quad of the output where the region begins.
     fn out_start(&self) -> usize {
         let outer = self.starts.iter().zip(&self.out_strides);
         let outer: usize = outer.map(|(start, stride)| start * stride).sum();
         outer + self.starts[self.starts.len() - 1] / 4
     }
+}
+
+/// The element that the region's first comes from; with a border the kernel finds it itself.
+fn x_start(sources: &[Source], mode: usize) -> usize {
+    let starts = sources
+        .iter()
+        .map(|source| source.start as usize * source.axis_stride);
+    if mode == 0 { starts.sum() } else { 0 }
 }
 
 /// How a region moves through both tensors: x in elements, the output in quads.

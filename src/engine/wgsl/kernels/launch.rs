@@ -23,6 +23,18 @@ pub struct Window {
 }
 
 impl Window {
+    /// The row numbers of a gather.
+    pub fn rows() -> Self {
+        Self {
+            binding: Binding {
+                buffer: Buffer::Rows,
+                bytes: None,
+            },
+            base: 0,
+            start: 0,
+        }
+    }
+
     /// Where the tensor's first quad would lie, counted from the beginning of what is bound: for kernels that count
     /// through the whole tensor. Wraps around, as addition in the kernel does again.
     pub fn origin(&self) -> u32 {
@@ -126,18 +138,6 @@ impl<'a> Launcher<'a> {
         Window {
             binding: Binding {
                 buffer: Buffer::Scratch(self.lowered.scratch_bytes.len() - 1),
-                bytes: None,
-            },
-            base: 0,
-            start: 0,
-        }
-    }
-
-    /// The row numbers of a gather.
-    pub fn rows(&self) -> Window {
-        Window {
-            binding: Binding {
-                buffer: Buffer::Rows,
                 bytes: None,
             },
             base: 0,

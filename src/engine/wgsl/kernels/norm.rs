@@ -14,6 +14,9 @@ use crate::engine::{
 /// results that folding them costs nothing.
 const RUN_ROWS: usize = 32;
 
+/// Threads of a workgroup that shares sums, `shaders/shared/team.wgsl`.
+const TEAM: usize = layer_norm::SHADER.workgroup[0] as usize;
+
 /// Whether a group norm takes what was fused into it.
 pub fn supports(step: &Step) -> bool {
     let joins = !step.joined || step.operands[0].last().is_multiple_of(4);
@@ -210,7 +213,11 @@ fn lower_layer(launcher: &mut Launcher) {
             per_row.as_ref(),
             Some(&out),
         ];
-        let workgroups = launcher.spread(rows);
-        launcher.launch(workgroups, &params, chain.constants.clone(), &bindings);
+        // On lavapipe a barrier costs about as much as a row of 32 quads: 256 rows of 128 channels took 7 ms together.
+        let alone = launcher.limits.software;
+        let workgroups = launcher.spread(if alone { rows.div_ceil(TEAM) } else { rows });
+        let mut constants = vec![("ALONE", flag(alone))];
+        constants.extend(chain.constants.iter().copied());
+        launcher.launch(workgroups, &params, constants, &bindings);
     }
 }

@@ -1,7 +1,7 @@
 //! Resampling, pooling, and rows of a table.
 
 use super::{
-    launch::{Launcher, flag},
+    launch::{Launcher, Window, flag},
     picture::{Geometry, pair},
     shader::{gather, pool, resize},
 };
@@ -118,7 +118,7 @@ fn lower_pool(
 fn lower_gather(launcher: &mut Launcher) {
     let table = launcher.shape(0);
     let width = row_quads(table);
-    let numbers = launcher.rows();
+    let numbers = Window::rows();
     let out = launcher.out_whole();
     let most = if launcher.fits(table) {
         table[0]
