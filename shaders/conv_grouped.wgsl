@@ -1,4 +1,4 @@
-// conv_grouped: convolution whose channels are split in groups; depthwise when each group has one channel in and one out
+// conv_grouped: convolution whose channels are split in groups; depthwise when a group is one channel in and one out
 // x [B, h, w, C], weight [kh, kw, C / groups, O], bias [O], out [B, h', w', O]; one thread a quad of out
 // reference: tests/support/operations/reference, conv2d
 #import shared/after

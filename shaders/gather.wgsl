@@ -1,5 +1,6 @@
 // gather: rows of a table by number
-// table [V, C], numbers [rows], out [rows, C]; one thread a quad of out, written when the launch's part of the table has it
+// table [V, C], numbers [rows], out [rows, C]; one thread a quad of out, written when the launch's part of the table
+// has it
 // reference: tests/support/operations/reference, gather
 #import shared/grid
 
@@ -32,6 +33,7 @@ fn main(
     }
     let number = numbers[i / params.row_quads];
     if number >= params.first && number < params.end {
-        out[params.out_base + i] = table[params.table_base + (number - params.first) * params.row_quads + i % params.row_quads];
+        let at = (number - params.first) * params.row_quads + i % params.row_quads;
+        out[params.out_base + i] = table[params.table_base + at];
     }
 }

@@ -1,5 +1,6 @@
 // layer_norm: out = (x - mean) / sqrt(var + eps) * gamma + beta over each row, then `after`
-// x, out [rows, C], gamma, beta [C]; one workgroup a row, or one thread; reference: tests/support/operations/reference, layer_norm
+// x, out [rows, C], gamma, beta [C]; one workgroup a row, or one thread
+// reference: tests/support/operations/reference, layer_norm
 #import shared/after
 #import shared/grid
 #import shared/team

@@ -1,5 +1,5 @@
-// Functions of four elements, by the code that kernels/after.rs gives them. Arguments are limited wherever a step on the
-// way could overflow: WGSL may assume that there is no infinity.
+// Functions of four elements, by the code that kernels/after.rs gives them. Arguments are limited wherever a step on
+// the way could overflow: WGSL may assume that there is no infinity.
 
 fn erf4(x: vec4<f32>) -> vec4<f32> {
     // Abramowitz and Stegun 7.1.26, absolute error below 1.5e-7
@@ -16,8 +16,8 @@ fn tanh4(x: vec4<f32>) -> vec4<f32> {
     return 1.0 - 2.0 / (1.0 + exp(2.0 * clamp(x, vec4<f32>(-15.0), vec4<f32>(15.0))));
 }
 
-// A device's own sine may be off by 2^-11, and by anything beyond one turn: 2 pi is taken off in three parts, each exact
-// when multiplied by a small integer.
+// A device's own sine may be off by 2^-11, and by anything beyond one turn: 2 pi is taken off in three parts, each
+// exact when multiplied by a small integer.
 fn sin4(x: vec4<f32>) -> vec4<f32> {
     let turns = round(x * 0.15915494309);
     let y = ((x - turns * 6.28125) - turns * 0.0019350051879882812) - turns * 3.0199159819567595e-7;

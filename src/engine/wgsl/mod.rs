@@ -53,6 +53,8 @@ pub struct Options {
     pub precision: Precision,
     /// Do without `shader-f16` even where it is offered.
     pub packed: bool,
+    /// Choose kernels as for a real GPU, even where a processor plays one. On only to compare against.
+    pub tiled: bool,
     /// Bytes that jobs may take; what the device has when not given.
     pub memory_bytes: Option<u64>,
     /// Largest part of a buffer that a kernel may see; what the device allows when not given. Tests set it low.
@@ -66,6 +68,7 @@ impl Default for Options {
         Self {
             precision: Precision::Auto,
             packed: false,
+            tiled: false,
             memory_bytes: None,
             binding_bytes: None,
             optimise: true,
@@ -109,6 +112,7 @@ pub async fn open(options: Options) -> Result<Rc<dyn Engine>> {
     limits.binding_bytes = options
         .binding_bytes
         .map_or(limits.binding_bytes, |most| most.min(limits.binding_bytes));
+    limits.software &= !options.tiled;
     let engine: Rc<dyn Engine> = Wgsl::new(Some(gpu), info, limits, options);
     Ok(engine)
 }

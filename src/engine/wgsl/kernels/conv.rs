@@ -4,21 +4,13 @@ use super::{
     after::{Chain, base, has_geglu},
     launch::{Launcher, flag},
     picture::{Band, Geometry, pair},
-    shader::{conv as dense, conv_grouped as grouped},
+    shader::{conv as dense, conv_grouped as grouped, conv_tiled},
+    tile::{self, THREADS},
 };
 use crate::engine::{
     op::{Conv, Op},
     wgsl::step::{Step, row_quads},
 };
-
-/// Pixels of a workgroup's tile.
-const TILE_ROWS: usize = 32;
-
-/// Quads of channels of a workgroup's tile.
-const TILE_QUADS: usize = 16;
-
-/// Threads of a workgroup along the channels.
-const THREADS: usize = 8;
 
 /// Whether a convolution takes what was fused into it.
 pub fn supports(step: &Step) -> bool {
@@ -106,9 +98,10 @@ fn lower_dense(launcher: &mut Launcher, work: &Work, band: &Band) {
     let per_row = chain.per_row(launcher);
     let out = launcher.out(part);
     let channels = launcher.shape(work.weight)[2];
+    let tile = tile::choose(launcher.limits, band.pixels.len());
     let tiles = [
-        width.div_ceil(TILE_QUADS),
-        band.pixels.len().div_ceil(TILE_ROWS),
+        width.div_ceil(2 * THREADS),
+        band.pixels.len().div_ceil(tile.rows),
     ];
     let params = dense::Params {
         rows: band.pixels.len() as u32,
@@ -158,7 +151,12 @@ fn lower_dense(launcher: &mut Launcher, work: &Work, band: &Band) {
         Some(&out),
     ];
     let workgroups = launcher.spread(tiles[0] * tiles[1]);
-    launcher.launch(workgroups, &params, constants, &bindings);
+    let shader = if tile.tiled {
+        &conv_tiled::SHADER
+    } else {
+        &dense::SHADER
+    };
+    launcher.launch_as(shader, workgroups, &params, constants, &bindings);
 }
 
 fn lower_grouped(launcher: &mut Launcher, work: &Work, band: &Band) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::shader::Params;
+use super::shader::{Params, Shader};
 use crate::engine::{
     Shape,
     wgsl::step::{Binding, Buffer, Dispatch, Limits, Lowered, Step, quads},
@@ -174,7 +174,19 @@ impl<'a> Launcher<'a> {
         constants: Vec<(&'static str, f64)>,
         bindings: &[Option<&Window>],
     ) {
-        let shader = P::SHADER;
+        self.launch_as(P::SHADER, workgroups, params, constants, bindings);
+    }
+
+    /// The same with another shader that reads the same uniform block: another way to compute the same.
+    pub fn launch_as<P: Params>(
+        &mut self,
+        shader: &'static Shader,
+        workgroups: [u32; 3],
+        params: &P,
+        constants: Vec<(&'static str, f64)>,
+        bindings: &[Option<&Window>],
+    ) {
+        assert_eq!(shader.params_bytes, P::SHADER.params_bytes, "{shader:?}");
         let most = self.limits.workgroups;
         assert!(
             workgroups.iter().all(|&count| count > 0 && count <= most),

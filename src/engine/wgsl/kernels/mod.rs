@@ -16,6 +16,7 @@ mod product;
 mod reduce;
 mod sample;
 mod shader;
+mod tile;
 
 pub use shader::Shader;
 

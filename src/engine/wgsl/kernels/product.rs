@@ -6,22 +6,14 @@ use super::{
     after::{Chain, base, has_geglu},
     attention::head_quads,
     launch::{Launcher, flag},
-    shader::matmul,
+    shader::{matmul, matmul_tiled},
+    tile::{self, THREADS},
 };
 use crate::engine::{
     Shape,
     op::Op,
     wgsl::step::{Step, quads, row_quads},
 };
-
-/// Rows of a workgroup's tile.
-const TILE_ROWS: usize = 32;
-
-/// Quads of columns of a workgroup's tile.
-const TILE_QUADS: usize = 16;
-
-/// Threads of a workgroup along the columns.
-const THREADS: usize = 8;
 
 /// Whether a matrix product takes what was fused into it.
 pub fn supports(step: &Step) -> bool {
@@ -183,10 +175,12 @@ fn launch(launcher: &mut Launcher, product: &Product, batches: Range<usize>, row
 
     let geglu = has_geglu(step);
     let out_quads = product.columns.div_ceil(4) / if geglu { 2 } else { 1 };
-    let tile_quads = if geglu { THREADS } else { TILE_QUADS };
+    // A thread's two quads of columns lie side by side in w, or half of w apart.
+    let tile_quads = if geglu { THREADS } else { 2 * THREADS };
+    let tile = tile::choose(launcher.limits, rows.len());
     let tiles = [
         out_quads.div_ceil(tile_quads),
-        rows.len().div_ceil(TILE_ROWS),
+        rows.len().div_ceil(tile.rows),
     ];
     let count = batches.len() * product.batches[1];
     let pair = |strides: [usize; 2]| strides.map(|stride| stride as u32);
@@ -247,5 +241,10 @@ fn launch(launcher: &mut Launcher, product: &Product, batches: Range<usize>, row
         Some(&out),
     ];
     let workgroups = launcher.spread(tiles[0] * tiles[1] * count);
-    launcher.launch(workgroups, &params, constants, &bindings);
+    let shader = if tile.tiled {
+        &matmul_tiled::SHADER
+    } else {
+        &matmul::SHADER
+    };
+    launcher.launch_as(shader, workgroups, &params, constants, &bindings);
 }
