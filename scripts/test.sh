@@ -99,7 +99,7 @@ test_dawn() {
 # part NAME COMMAND : runs a part, shows its output, and adds up what it counted. A part that only passes or fails
 # counts as one test; one that breaks without counting a failure has failed once.
 part() {
-  local name=$1 command=$2 log=$LOGS/$1.log start=$SECONDS status passed failed
+  local name=$1 command=$2 log=$LOGS/$1.log start=$SECONDS status passed failed sums
   mkdir -p $LOGS
   say "== $name"
   set +e
@@ -109,10 +109,10 @@ part() {
   ) 2>&1 | tee "$log"
   status=${PIPESTATUS[0]}
   set -e
-  read -r passed failed <<<"$(counted <"$log")"
+  read -r passed failed sums <<<"$(counted <"$log")"
   if [ "$status" != 0 ] && [ "$failed" = 0 ]; then
     failed=1
-  elif [ "$status" = 0 ] && [ $((passed + failed)) = 0 ]; then
+  elif [ "$status" = 0 ] && [ "$sums" = 0 ]; then
     passed=1
   fi
   PASSED=$((PASSED + passed))
@@ -120,19 +120,20 @@ part() {
   say "== $name: $passed passed, $failed failed, $((SECONDS - start)) s"
 }
 
-# Adds up the last lines of test programs: nextest's `Summary [...] 3 tests run: 2 passed, 1 failed`, cargo's and
-# wasm-bindgen's `test result: FAILED. 2 passed; 1 failed; ...`, Node's `# pass 2` and `# fail 1`.
+# Adds up what test programs end with, and how many said so: nextest's `Summary [...] 3 tests run: 2 passed, 1 failed`,
+# cargo's and wasm-bindgen's `test result: FAILED. 2 passed; 1 failed; ...`, Node's `# pass 2` and `# fail 1`.
 counted() {
   awk '
     { gsub(/\033\[[0-9;]*m/, "") }
     /^ *Summary \[/ || /^test result:/ {
+      sums += 1
       if (match($0, /[0-9]+ passed/)) passed += substr($0, RSTART)
       if (match($0, /[0-9]+ failed/)) failed += substr($0, RSTART)
       if (match($0, /[0-9]+ timed out/)) failed += substr($0, RSTART)
     }
-    /^# pass [0-9]+$/ { passed += $3 }
+    /^# pass [0-9]+$/ { sums += 1; passed += $3 }
     /^# (fail|cancelled) [0-9]+$/ { failed += $3 }
-    END { print passed + 0, failed + 0 }
+    END { print passed + 0, failed + 0, sums + 0 }
   '
 }
 
