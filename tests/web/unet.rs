@@ -21,9 +21,9 @@ fn host(shape: &[usize], elements: &[f32]) -> Host {
 }
 
 async fn step_is_that_of_diffusers(precision: &str, limit: f64) {
-    let file = SafeTensors::deserialize(FIXTURE).unwrap();
-    let [x, t, context, output] =
-        ["x", "t", "context", "output"].map(|name| file.tensor(name).unwrap());
+    let file = SafeTensors::deserialize(FIXTURE).expect("a fixture is a safetensors file");
+    let [x, t, context, output] = ["x", "t", "context", "output"]
+        .map(|name| file.tensor(name).expect("it is in the fixture"));
     let (t, _) = t.data().as_chunks();
     let t = t.iter().map(|&t| u32::from_le_bytes(t) as usize).collect();
 
