@@ -40,6 +40,7 @@ need_rust() {
 
 # A graphics card's driver brings Vulkan along; a machine without one gets Mesa's software Vulkan.
 need_vulkan() {
+  local mirror
   if has_gpu || has_software_vulkan; then
     return
   fi
@@ -47,7 +48,10 @@ need_vulkan() {
   if [ "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" = bookworm ]; then
     if ! grep -qsr bookworm-backports /etc/apt/sources.list /etc/apt/sources.list.d; then
       say "adding bookworm-backports to apt's sources"
-      echo 'deb http://deb.debian.org/debian bookworm-backports main' |
+      # From wherever this machine's own packages come.
+      as_root apt-get update -q
+      mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' | awk '$2 == "bookworm" { print $1; exit }')
+      echo "deb $mirror bookworm-backports main" |
         as_root tee /etc/apt/sources.list.d/bookworm-backports.list >/dev/null
     fi
     apt_install -t bookworm-backports mesa-vulkan-drivers libvulkan1
