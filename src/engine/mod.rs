@@ -164,6 +164,17 @@ pub trait Engine {
     /// What has been done so far.
     fn counters(&self) -> Counters;
 
+    /// Waits until everything that was handed over is done. An eager engine is always done.
+    ///
+    /// # Errors
+    /// When the device had no room for some of it, or is lost.
+    fn finish(&self) -> LocalFuture<'_, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Loses the device on purpose, as a driver that crashes would. Nothing happens where there is none to lose.
+    fn lose(&self) {}
+
     /// An engine that plans as this one does, computes nothing and stores nothing.
     fn planner(&self) -> Rc<dyn Engine> {
         dry::engine()

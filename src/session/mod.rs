@@ -1,5 +1,6 @@
 //! What the command line and the page share: the job, the events it causes, and the run that works on it.
 
+pub mod bench;
 mod blueprint;
 #[cfg(not(target_arch = "wasm32"))]
 #[path = "clock_native.rs"]
@@ -13,6 +14,7 @@ pub mod latents;
 mod memory;
 pub mod notes;
 mod open;
+mod preview;
 mod quirks;
 mod run;
 mod size;

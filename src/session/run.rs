@@ -2,7 +2,9 @@
 
 use std::{collections::VecDeque, rc::Rc};
 
-use super::{CheckedJob, Event, Job, Latents, MadeOn, SamplerName, clock::now_secs, notes};
+use super::{
+    CheckedJob, Event, Job, Latents, MadeOn, SamplerName, clock::now_secs, notes, preview::Seen,
+};
 use crate::{
     diffusion::{
         Ddim, Level, Noise, Pndm, Sampler, noise,
@@ -52,6 +54,7 @@ pub struct Run {
     stage: Stage,
     picture: usize,
     made: Option<Made>,
+    seen: Option<Seen>,
     clock: Clock,
 }
 
@@ -114,6 +117,7 @@ impl Run {
             latents: start.latents,
             picture: 0,
             made: None,
+            seen: None,
             steps,
             waiting,
             device,
@@ -154,6 +158,23 @@ impl Run {
         self.made.take()
     }
 
+    /// What the picture under way will about look like; nothing before its first step. Costs nothing unless it is asked
+    /// for.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn preview(&self) -> Result<Option<Picture>> {
+        match &self.seen {
+            Some(seen) => seen.picture(&self.autoencoder).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Leaves out the pictures before this one, counted from 0: another run has made them. Called before the first step.
+    pub fn go_on_at(&mut self, picture: usize) {
+        self.picture = picture;
+    }
+
     /// Pictures finished so far.
     pub fn finished(&self) -> usize {
         self.picture
@@ -174,6 +195,7 @@ impl Run {
     }
 
     fn begin(&mut self) -> Stage {
+        self.seen = None;
         self.clock.begin_picture();
         let source = self.job.quirks.noise.unwrap_or_default();
         let mut noise = vec![Noise::new(source, self.seed())];
@@ -207,6 +229,7 @@ impl Run {
     ) -> Result<()> {
         let (from, to) = self.steps[step];
         let prediction = self.denoiser.predict(x, from, &mut NoTap)?;
+        self.seen = Some(Seen::new(x, &prediction.eps, from));
         let x = sampler.step(x, &prediction.eps, from, to);
         // One number is read back a step. It is what makes a step end, and it is no number as soon as one latent is none.
         let sum = x.sum(&[0, 1, 2, 3]);

@@ -122,6 +122,20 @@ impl Device {
         self.0.profile(&values).await
     }
 
+    /// Waits until everything that was handed over is done.
+    ///
+    /// # Errors
+    /// When the device had no room for some of it, or is lost.
+    pub async fn finish(&self) -> Result<()> {
+        self.0.finish().await
+    }
+
+    /// Loses the device on purpose, as a driver that crashes would, to see that it is noticed. Nothing happens where
+    /// there is none to lose.
+    pub fn lose(&self) {
+        self.0.lose();
+    }
+
     /// What the device has done so far.
     pub fn counters(&self) -> Counters {
         self.0.counters()

@@ -1,4 +1,20 @@
 //! The browser's surface: what JavaScript can call, in a worker or wherever else WebGPU is.
+//!
+//! A page starts a dedicated worker, which makes a [`Guidestar`](worker::Guidestar) and hands it the page's [`messages`].
+
+mod add;
+mod bench;
+mod browser;
+mod copy;
+pub mod messages;
+mod meter;
+mod port;
+mod shelf;
+mod sources;
+mod store;
+mod studio;
+mod words;
+pub mod worker;
 
 use std::{error::Error as _, iter};
 

@@ -24,6 +24,9 @@ pub fn device_bytes(needed: &[Needed], dtype: DType) -> u64 {
     elements as u64 * dtype.bytes()
 }
 
+/// Bytes after which the device is waited for.
+const WAVE_BYTES: u64 = 64 << 20;
+
 /// Whole networks that a caller may have no use for: a picture is decoded without the encoder.
 const OPTIONAL: [&str; 4] = ["encoder.", "quant_conv.", "decoder.", "post_quant_conv."];
 
@@ -50,6 +53,7 @@ pub async fn load(
     progress(at);
     let mut reader = tensors.reader();
     let mut ready = HashMap::new();
+    let mut wave = 0;
     for (stored, kind) in plan {
         let mut upload = device.upload(kind.stored())?;
         reader
@@ -59,7 +63,14 @@ pub async fn load(
         ready.insert(stored.name.clone(), (tensor, kind));
         at.done_bytes += stored.bytes();
         progress(at);
+        wave += stored.bytes();
+        if wave >= WAVE_BYTES {
+            // Where nothing blocks, as in a browser, bytes would pile up on their way; and what has no room is told now.
+            device.finish().await?;
+            wave = 0;
+        }
     }
+    device.finish().await?;
     Ok(Loaded {
         device: device.clone(),
         place: tensors.first_place().to_owned(),

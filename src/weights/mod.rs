@@ -11,7 +11,6 @@ pub mod convert;
 pub mod disk;
 pub mod header;
 pub mod load;
-#[cfg(feature = "mini")]
 pub mod mini;
 pub mod names;
 pub mod numbers;

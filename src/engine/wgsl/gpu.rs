@@ -63,11 +63,14 @@ pub struct Pipeline {
 fn listen(device: &wgpu::Device) -> Faults {
     let faults = Faults::default();
     let lost = faults.clone();
+    // When the device was dropped, nobody asks any more.
     device.set_device_lost_callback(move |reason, message| {
-        // Dropping the device is no loss.
-        if reason != wgpu::DeviceLostReason::Destroyed {
-            note(&lost, Fault::Lost(message));
-        }
+        let message = if message.is_empty() {
+            format!("{reason:?}").to_lowercase()
+        } else {
+            message
+        };
+        note(&lost, Fault::Lost(message));
     });
     let failed = faults.clone();
     device.on_uncaptured_error(Arc::new(move |error| {
@@ -244,6 +247,21 @@ impl Gpu {
     pub fn settle(&self) -> Result<()> {
         let polled = self.device.poll(wgpu::PollType::wait_indefinitely());
         polled.map_err(|error| Error::DeviceLost(error.to_string()))?;
+        self.check()
+    }
+
+    /// Waits until the device has done all that was submitted.
+    pub async fn finish(&self) -> Result<()> {
+        self.check()?;
+        let (sender, receiver) = futures_channel::oneshot::channel();
+        self.queue.on_submitted_work_done(move || {
+            // The receiver is gone only when nobody waits any more.
+            let _ = sender.send(());
+        });
+        self.settle()?;
+        receiver
+            .await
+            .map_err(|_| Error::DeviceLost("a wait was dropped".to_owned()))?;
         self.check()
     }
 

@@ -402,6 +402,21 @@ impl Engine for Wgsl {
             .map_or_else(Counters::default, |gpu| gpu.tally.counters())
     }
 
+    fn finish(&self) -> LocalFuture<'_, Result<()>> {
+        Box::pin(async {
+            match &self.gpu {
+                Some(gpu) => gpu.finish().await,
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn lose(&self) {
+        if let Some(gpu) = &self.gpu {
+            gpu.device.destroy();
+        }
+    }
+
     fn planner(&self) -> Rc<dyn Engine> {
         planner(self.limits.clone())
     }

@@ -10,10 +10,7 @@ use super::{
     plan::Stage,
     replay::{Arena, Recording},
 };
-use crate::{
-    engine::StepTime,
-    error::{Error, Result},
-};
+use crate::{engine::StepTime, error::Result};
 
 /// Timestamps in a set, two for each step: WebGPU's most.
 const QUERIES: usize = 4096;
@@ -36,7 +33,7 @@ pub async fn run(
     let mut encoder = gpu.encoder();
     recording.copy_inputs(line, arena, &mut encoder);
     gpu.submit(encoder);
-    finish(gpu).await?;
+    gpu.finish().await?;
     let mut times = Vec::new();
     for stages in recording.plan.stages.chunks(QUERIES / 2) {
         let secs = match gpu.timestamp_nanos {
@@ -118,22 +115,8 @@ async fn by_waiting(gpu: &Gpu, recording: &Recording, stages: &[Stage]) -> Resul
             recording.record(gpu, stage.launches.clone(), &mut pass);
         }
         gpu.submit(encoder);
-        finish(gpu).await?;
+        gpu.finish().await?;
         times.push(host::secs() - start);
     }
     Ok(times)
-}
-
-/// Waits until the device has done all that was submitted.
-async fn finish(gpu: &Gpu) -> Result<()> {
-    let (sender, receiver) = futures_channel::oneshot::channel();
-    gpu.queue.on_submitted_work_done(move || {
-        // The receiver is gone only when nobody waits any more.
-        let _ = sender.send(());
-    });
-    gpu.settle()?;
-    receiver
-        .await
-        .map_err(|_| Error::DeviceLost("a wait was dropped".to_owned()))?;
-    gpu.check()
 }

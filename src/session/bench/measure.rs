@@ -1,9 +1,11 @@
 //! Timing a graph of operations.
 
-use std::time::Instant;
-
 use super::cases::Case;
-use crate::{Result, tensor::Device};
+use crate::{
+    error::Result,
+    session::clock::now_secs,
+    tensor::{Device, Tensor},
+};
 
 /// What a device reached at its best in this very run: everything else is a share of it.
 pub struct Ceilings {
@@ -48,27 +50,14 @@ impl Figures {
 ///
 /// # Errors
 /// When the device fails.
-pub fn measure(case: &Case, device: &Device, secs: f64) -> Result<Figures> {
-    let run = |times: usize| -> Result<f64> {
-        let start = Instant::now();
-        let mut last = None;
-        for _ in 0..times {
-            let result = (case.run)(&case.inputs);
-            device.eval(&[&result])?;
-            last = Some(result);
-        }
-        if let Some(result) = last {
-            pollster::block_on(first_number(&result).read())?;
-        }
-        Ok(start.elapsed().as_secs_f64())
-    };
-    run(1)?;
-    let once = run(1)?;
+pub async fn measure(case: &Case, device: &Device, secs: f64) -> Result<Figures> {
+    run(case, device, 1).await?;
+    let once = run(case, device, 1).await?;
     let times = (secs / once).clamp(1.0, 1000.0) as usize;
     let taken = if times == 1 {
         once
     } else {
-        run(times)? / times as f64
+        run(case, device, times).await? / times as f64
     };
     Ok(Figures {
         secs: taken,
@@ -77,8 +66,24 @@ pub fn measure(case: &Case, device: &Device, secs: f64) -> Result<Figures> {
     })
 }
 
+/// Seconds that so many runs take.
+async fn run(case: &Case, device: &Device, times: usize) -> Result<f64> {
+    let start = now_secs();
+    let mut last = None;
+    for _ in 0..times {
+        let result = (case.run)(&case.inputs);
+        device.eval(&[&result])?;
+        last = Some(result);
+    }
+    if let Some(result) = last {
+        first_number(&result).read().await?;
+    }
+    // A browser rounds its clock, to a tenth of a millisecond at the worst.
+    Ok((now_secs() - start).max(1e-5))
+}
+
 /// One number of a result: reading it waits for all of it.
-fn first_number(result: &crate::tensor::Tensor) -> crate::tensor::Tensor {
+fn first_number(result: &Tensor) -> Tensor {
     let axes = result.shape().rank();
     (0..axes).fold(result.clone(), |part, axis| part.slice(axis, 0..1))
 }

@@ -1,20 +1,20 @@
 //! `bench`: how fast this device is on this model, against its own limits.
 
-mod cases;
-mod measure;
-mod table;
-
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::{exit::Exit, flags::Talk, flags::Where, model, report, stop};
+use pollster::block_on;
+use serde_json::json;
+
+use super::{exit::Exit, flags::Talk, flags::Where, model, report::print, stop};
 use crate::{
     error::Error,
-    session::{Blueprint, Size},
+    session::{
+        Blueprint, Size,
+        bench::{Case, Ceilings, PASSES, Shapes, ceilings, measure, operations, table},
+    },
     tensor::Device,
 };
-use cases::{Case, ceilings, operations, passes};
-use measure::{Ceilings, Figures, measure};
 
 /// `guidestar bench`
 #[derive(Debug, Args)]
@@ -48,6 +48,15 @@ pub enum ConfigFlag {
     Sd15,
 }
 
+impl From<ConfigFlag> for Shapes {
+    fn from(flag: ConfigFlag) -> Self {
+        match flag {
+            ConfigFlag::Mini => Self::Mini,
+            ConfigFlag::Sd15 => Self::Sd15,
+        }
+    }
+}
+
 /// Measures.
 ///
 /// # Errors
@@ -69,8 +78,10 @@ pub fn bench(flags: &Bench, talk: Talk) -> Result<Exit> {
         ..crate::session::Job::default()
     };
     let job = job.check(&blueprint.traits)?;
-    let opening = Device::open(flags.place.device, flags.place.precision.into());
-    let device = pollster::block_on(opening)?;
+    let device = block_on(Device::open(
+        flags.place.device,
+        flags.place.precision.into(),
+    ))?;
     let wanted = |name: &str| {
         flags
             .op
@@ -80,22 +91,30 @@ pub fn bench(flags: &Bench, talk: Talk) -> Result<Exit> {
 
     let info = device.info();
     if !talk.json {
-        report::print(&format!("{} ({}, {:?})", info.name, info.api, info.dtype));
+        print(&format!("{} ({}, {:?})", info.name, info.api, info.dtype));
     }
-    let [products, copies] = ceilings(&device)?;
+    let [products, copies] = block_on(ceilings(&device))?;
     let limits = Ceilings {
-        flops: measure(&products, &device, flags.secs)?.flops_per_sec(),
-        bytes: measure(&copies, &device, flags.secs)?.bytes_per_sec(),
+        flops: block_on(measure(&products, &device, flags.secs))?.flops_per_sec(),
+        bytes: block_on(measure(&copies, &device, flags.secs))?.bytes_per_sec(),
     };
-    table::ceilings(&limits, &device, talk.json);
-    for case in operations(&device, flags.config)? {
+    print(&if talk.json {
+        let line = json!({
+            "device": info.name, "api": info.api, "dtype": format!("{:?}", info.dtype),
+            "matmul_gflops": limits.flops / 1e9, "copy_gbytes": limits.bytes / 1e9,
+        });
+        line.to_string()
+    } else {
+        table::head(&limits)
+    });
+    for case in block_on(operations(&device, flags.config.into()))? {
         if wanted(&case.name) {
             show(&case, &device, &limits, flags.secs, talk)?;
         }
     }
-    for prepare in passes() {
-        if wanted(prepare.name) {
-            let case = (prepare.build)(&device, &blueprint, &job)?;
+    for pass in PASSES {
+        if wanted(pass.name()) {
+            let case = block_on(pass.build(&device, &blueprint, &job))?;
             show(&case, &device, &limits, flags.secs, talk)?;
         }
     }
@@ -106,7 +125,16 @@ fn show(case: &Case, device: &Device, limits: &Ceilings, secs: f64, talk: Talk) 
     if stop::asked() {
         return Err(Error::Interrupted.into());
     }
-    let figures: Figures = measure(case, device, secs)?;
-    table::row(&case.name, &figures, limits, talk.json);
+    let figures = block_on(measure(case, device, secs))?;
+    print(&if talk.json {
+        let line = json!({
+            "name": case.name, "ms": figures.secs * 1e3,
+            "gflops": figures.flops_per_sec() / 1e9, "gbytes": figures.bytes_per_sec() / 1e9,
+            "share": figures.share(limits),
+        });
+        line.to_string()
+    } else {
+        table::row(&case.name, &figures, limits)
+    });
     Ok(())
 }

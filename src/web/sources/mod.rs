@@ -1,0 +1,9 @@
+//! Where a browser has weights: files the visitor chose, the site's own storage, an address.
+
+mod blob;
+mod http;
+mod interruptible;
+
+pub use blob::{BlobFile, BlobFiles};
+pub use http::{HttpFile, failed, get, probe, stream};
+pub use interruptible::{Interruptible, InterruptibleFiles};

@@ -1,0 +1,398 @@
+//! Where pictures are made: the device, the model on it, the job under way.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+};
+
+use super::{
+    bench,
+    browser::{gpu, has_adapter, now_secs},
+    messages::{DeviceSaid, PrecisionName, Said, TraitsSaid, Unavailable},
+    port::{Id, Port, rgba},
+    shelf::{MINI, Shelf},
+    words,
+};
+use crate::{
+    error::{Error, Result},
+    picture::png,
+    session::{Blueprint, Event, Job, Made, Needs, Run, Session},
+    tensor::{DType, Device, GpuOptions, Precision},
+};
+
+/// Previews may take this share of the time that sampling takes.
+const PREVIEW_SHARE: f64 = 0.2;
+
+/// Where pictures are made.
+pub struct Studio {
+    port: Rc<Port>,
+    shelf: Rc<Shelf>,
+    /// Nothing before it was opened for the first time.
+    precision: Cell<Option<Precision>>,
+    device: RefCell<Option<Device>>,
+    model: RefCell<Option<(String, Rc<Session>)>>,
+    blueprints: RefCell<BTreeMap<String, Rc<Blueprint>>>,
+    stop: Rc<Cell<bool>>,
+}
+
+impl Studio {
+    /// Nothing is open yet.
+    pub fn new(port: Rc<Port>, shelf: Rc<Shelf>) -> Self {
+        Self {
+            port,
+            shelf,
+            precision: Cell::new(None),
+            device: RefCell::default(),
+            model: RefCell::default(),
+            blueprints: RefCell::default(),
+            stop: Rc::default(),
+        }
+    }
+
+    /// Ends what is under way within a step, or within a piece of a loading.
+    pub fn stop(&self) {
+        self.stop.set(true);
+    }
+
+    /// Forgets an earlier stop: something new begins.
+    pub fn begin(&self) {
+        self.stop.set(false);
+    }
+
+    /// The name of the model on the device.
+    pub fn loaded(&self) -> Option<String> {
+        self.model.borrow().as_ref().map(|(name, _)| name.clone())
+    }
+
+    /// The device, when it is open.
+    pub fn device(&self) -> Option<Device> {
+        self.device.borrow().clone()
+    }
+
+    /// Opens the device.
+    pub async fn open(&self, id: Id, precision: PrecisionName) {
+        self.forget();
+        self.precision.set(Some(precision.into()));
+        let said = match self.ready().await {
+            Ok(device) => Said::Opened {
+                device: said(&device),
+            },
+            Err(error) => unavailable(&error).await,
+        };
+        self.port.say(id, &said);
+    }
+
+    /// Lets go of the device and all that is on it.
+    fn forget(&self) {
+        self.model.take();
+        self.device.take();
+    }
+
+    /// The device, opened anew if it was lost.
+    async fn ready(&self) -> Result<Device> {
+        if let Some(device) = self.device() {
+            return Ok(device);
+        }
+        let Some(precision) = self.precision.get() else {
+            return Err(Error::NoDevice("the GPU is not open yet".to_owned()));
+        };
+        let options = GpuOptions {
+            precision,
+            ..GpuOptions::default()
+        };
+        let device = Device::gpu(options).await?;
+        *self.device.borrow_mut() = Some(device.clone());
+        Ok(device)
+    }
+
+    /// Brings a model to the device.
+    ///
+    /// # Errors
+    /// When there is none of that name, it cannot be read, or there is no room.
+    pub async fn load(&self, id: Id, model: &str) -> Result<()> {
+        let loaded = self.model(id, model).await;
+        let session = self.noticed(id, loaded)?;
+        let blueprint = session.blueprint();
+        let needed = blueprint.needed()?;
+        let traits = &blueprint.traits;
+        self.port.say(
+            id,
+            &Said::Loaded {
+                model: model.to_owned(),
+                traits: TraitsSaid {
+                    size: traits.size,
+                    steps: traits.steps,
+                    cfg_scale: traits.cfg_scale,
+                    reduction: traits.reduction,
+                },
+                weight_bytes: needed.device_bytes(session.device().dtype()),
+            },
+        );
+        Ok(())
+    }
+
+    /// The model of a name, loaded if another is on the device.
+    async fn model(&self, id: Id, name: &str) -> Result<Rc<Session>> {
+        if let Some((loaded, session)) = &*self.model.borrow()
+            && loaded == name
+        {
+            return Ok(session.clone());
+        }
+        let device = self.ready().await?;
+        // Two models at a time may be more than the device has room for.
+        self.model.take();
+        let mut tell = |event| self.port.event(id, event);
+        let (checkpoint, _held) = self.shelf.open(name, &self.stop, &mut tell).await?;
+        let session = Session::open(&device, name, &checkpoint, &mut tell).await?;
+        let session = Rc::new(session);
+        let blueprint = Rc::new(session.blueprint().clone());
+        self.blueprints
+            .borrow_mut()
+            .insert(name.to_owned(), blueprint);
+        *self.model.borrow_mut() = Some((name.to_owned(), session.clone()));
+        Ok(session)
+    }
+
+    /// Tells the page of a loss, after which nothing of the device is kept.
+    fn noticed<T>(&self, id: Id, result: Result<T>) -> Result<T> {
+        if let Err(Error::DeviceLost(message)) = &result {
+            let message = message.clone();
+            self.port.say(id, &Said::Lost { message });
+            self.forget();
+        }
+        result
+    }
+
+    /// Does a job, and tells how it ends.
+    pub async fn start(&self, id: Id, job: &Job, previews: bool) {
+        let mut finished = 0;
+        let mut result = self.work(id, job, previews, &mut finished, true).await;
+        if matches!(
+            self.noticed(id, result.as_ref().map(drop).map_err(copy)),
+            Err(Error::DeviceLost(_))
+        ) {
+            result = self.work(id, job, previews, &mut finished, false).await;
+            // Lost twice, it is not tried again; the next job opens it anew.
+            let _ = self.noticed(id, result.as_ref().map(drop).map_err(copy));
+        }
+        match result {
+            Ok(()) => {}
+            Err(Error::Interrupted) => self.port.event(
+                id,
+                Event::Stopped {
+                    finished,
+                    of: job.count,
+                },
+            ),
+            Err(error) => {
+                let (message, causes) = words::of(&error);
+                self.port.event(id, Event::Failed { message, causes });
+            }
+        }
+    }
+
+    /// Does what is left of a job.
+    async fn work(
+        &self,
+        id: Id,
+        job: &Job,
+        previews: bool,
+        finished: &mut usize,
+        is_first: bool,
+    ) -> Result<()> {
+        if job.latents.is_some() {
+            let text =
+                "the job begins with a file of latents, which only the command line can read";
+            return Err(Error::Request(text.to_owned()));
+        }
+        let session = self.model(id, &job.model).await?;
+        let checked = job.check(&session.blueprint().traits)?;
+        let mut run = session.start(checked, None)?;
+        run.go_on_at(*finished);
+        let mut pace = Pace::new();
+        while let Some(event) = run.step().await? {
+            let is_step = matches!(event, Event::Step { .. });
+            let is_done = matches!(event, Event::Done { .. });
+            let shown = match event {
+                Event::Step { picture, step, .. } => Some((picture, step)),
+                _ => None,
+            };
+            if is_first || !matches!(event, Event::Started { .. }) {
+                self.port.event(id, event);
+            }
+            if let Some((picture, step)) = shown.filter(|_| previews)
+                && (self.stop.get() || pace.allows(is_step))
+            {
+                self.preview(id, &run, picture, step).await?;
+                pace.previewed();
+            }
+            if let Some(made) = run.take() {
+                self.show(id, &made, *finished)?;
+                *finished = run.finished();
+            }
+            if self.stop.get() && !is_done {
+                return Err(Error::Interrupted);
+            }
+        }
+        Ok(())
+    }
+
+    async fn preview(&self, id: Id, run: &Run, picture: usize, step: usize) -> Result<()> {
+        let Some(preview) = run.preview().await? else {
+            return Ok(());
+        };
+        let said = Said::Preview {
+            picture,
+            step,
+            width: preview.width_px(),
+            height: preview.height_px(),
+        };
+        self.port.say_with(id, &said, &[("rgba", &rgba(&preview))]);
+        Ok(())
+    }
+
+    fn show(&self, id: Id, made: &Made, picture: usize) -> Result<()> {
+        let file = png::encode(&made.picture, &made.notes)?;
+        let job = made.notes.guidestar.as_deref().unwrap_or_default();
+        let said = Said::Picture {
+            picture,
+            seed: made.seed,
+            width: made.picture.width_px(),
+            height: made.picture.height_px(),
+            job: Box::new(Job::from_json(job)?),
+        };
+        let pixels = rgba(&made.picture);
+        self.port
+            .say_with(id, &said, &[("rgba", &pixels), ("png", &file)]);
+        Ok(())
+    }
+
+    /// Whether [`Studio::needs`] can answer without reading a model first.
+    pub fn knows(&self, model: &str) -> bool {
+        self.blueprints.borrow().contains_key(model)
+    }
+
+    /// Says what a job would take.
+    ///
+    /// # Errors
+    /// When there is no device, no such model, or the job is wrong.
+    pub async fn needs(&self, id: Id, job: &Job) -> Result<()> {
+        let device = self.ready().await?;
+        let blueprint = self.blueprint(id, &job.model).await?;
+        self.port.say(id, &needs(&blueprint, job, &device)?);
+        Ok(())
+    }
+
+    /// Measures the device with the shapes of mini.
+    ///
+    /// # Errors
+    /// When there is none, or it fails.
+    pub async fn bench(&self, id: Id) -> Result<()> {
+        let device = self.ready().await?;
+        let blueprint = self.blueprint(id, MINI).await?;
+        let measured = bench::run(id, &self.port, &device, &blueprint, &self.stop).await;
+        self.noticed(id, measured)
+    }
+
+    /// What a model says of itself.
+    async fn blueprint(&self, id: Id, model: &str) -> Result<Rc<Blueprint>> {
+        if let Some(blueprint) = self.blueprints.borrow().get(model) {
+            return Ok(blueprint.clone());
+        }
+        let mut tell = |event| self.port.event(id, event);
+        let (checkpoint, _held) = self.shelf.open(model, &self.stop, &mut tell).await?;
+        let blueprint = Rc::new(Blueprint::read(&checkpoint)?);
+        let mut blueprints = self.blueprints.borrow_mut();
+        blueprints.insert(model.to_owned(), blueprint.clone());
+        Ok(blueprint)
+    }
+
+    /// Loses the device, to see what happens.
+    pub fn lose(&self) {
+        if let Some(device) = self.device() {
+            device.lose();
+        }
+    }
+}
+
+/// An error once more: it is told of, and may be answered with.
+fn copy(error: &Error) -> Error {
+    match error {
+        Error::DeviceLost(message) => Error::DeviceLost(message.clone()),
+        _ => Error::Interrupted,
+    }
+}
+
+/// What a job takes on a device.
+///
+/// # Errors
+/// When the job is wrong, or the model cannot be built.
+pub fn needs(blueprint: &Blueprint, job: &Job, device: &Device) -> Result<Said> {
+    let checked = job.check(&blueprint.traits)?;
+    let needs = Needs::of(blueprint, &checked, device)?;
+    let problem = needs.require_room(&checked, device).err();
+    Ok(Said::Needs {
+        weight_bytes: needs.weight_bytes,
+        intermediate_bytes: needs.intermediate_bytes,
+        total_bytes: needs.total_bytes(),
+        problem: problem.map(|error| words::sentence(&error)),
+    })
+}
+
+/// When previews are due.
+struct Pace {
+    start: f64,
+    asked: f64,
+    spent: f64,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self {
+            start: now_secs(),
+            asked: 0.0,
+            spent: 0.0,
+        }
+    }
+
+    /// Whether there is time for another; there always is for the first.
+    fn allows(&mut self, is_step: bool) -> bool {
+        self.asked = now_secs();
+        is_step && self.spent <= PREVIEW_SHARE * (self.asked - self.start - self.spent)
+    }
+
+    fn previewed(&mut self) {
+        self.spent += now_secs() - self.asked;
+    }
+}
+
+fn said(device: &Device) -> DeviceSaid {
+    let info = device.info();
+    let storage = match info.dtype {
+        DType::F16 => "f16",
+        DType::F32 => "f32",
+    };
+    DeviceSaid {
+        name: info.name.clone(),
+        api: info.api.to_owned(),
+        storage: storage.to_owned(),
+        software: info.software,
+        details: info.details.clone(),
+    }
+}
+
+async fn unavailable(error: &Error) -> Said {
+    let (reason, message) = if gpu().is_none() {
+        let text = "This browser has no WebGPU, or it is switched off: a current Chrome, Edge, Safari or Firefox has it, \
+                    on pages that come over https or from this machine.";
+        (Unavailable::NoWebgpu, text.to_owned())
+    } else if !has_adapter().await {
+        let text = "The browser offers no GPU: switch on hardware acceleration in its settings, update the GPU's driver, \
+                    or use another browser.";
+        (Unavailable::NoAdapter, text.to_owned())
+    } else {
+        (Unavailable::Failed, words::sentence(error))
+    };
+    Said::Unavailable { reason, message }
+}
