@@ -6,11 +6,13 @@ pub mod ddim;
 pub mod noise;
 pub mod pndm;
 pub mod schedule;
+mod window;
 
 pub use ddim::Ddim;
 pub use noise::{Noise, NoiseSource};
 pub use pndm::Pndm;
 pub use schedule::{Grid, Level, Schedule};
+pub use window::{Levels, Window};
 
 use crate::tensor::Tensor;
 

@@ -1,8 +1,17 @@
 //! What steers the U-Net: every technique wraps a [`Denoiser`] in a [`Denoiser`].
 
 mod cfg;
+mod freeu;
+mod perturbed;
+mod projected;
+mod rescaled;
+pub mod sag;
 
 pub use cfg::Cfg;
+pub use freeu::{FreeU, FreeUSettings, Gating};
+pub use perturbed::{PagSettings, Perturbed, SegSettings};
+pub use projected::{ApgSettings, Projected};
+pub use sag::{Sag, SagPreset, SagSettings};
 
 use crate::{
     diffusion::{Level, schedule::PredictionType},
@@ -20,6 +29,20 @@ pub struct Prediction {
     pub cond: Tensor,
     /// The noise predicted for the negative or empty prompt, where that was asked for.
     pub uncond: Option<Tensor>,
+    /// What techniques saw on the way, worth showing.
+    pub maps: Vec<Map>,
+    /// What a technique builds upon in the next step. It must be computed together with this one, or the next would compute
+    /// all of this again.
+    pub remembered: Vec<Tensor>,
+}
+
+/// Something a technique saw while it predicted: a picture of one channel.
+#[derive(Clone, Debug)]
+pub struct Map {
+    /// What it is, in a word that names a file.
+    pub name: &'static str,
+    /// `[B, h, w, 1]`, between 0 and 1
+    pub values: Tensor,
 }
 
 /// Predicts the noise in latents.
@@ -32,6 +55,26 @@ pub trait Denoiser {
     /// # Errors
     /// When something had to be read from the device, and that failed.
     fn predict(&mut self, x: &Tensor, at: Level, tap: &mut dyn Tap) -> Result<Prediction>;
+
+    /// The noise in `x` without any guidance, in one forward: for the negative or empty prompt where the guided prediction
+    /// has it ([`Prediction::uncond`]), else for the prompt. A wrapper asks what it wraps.
+    ///
+    /// # Shapes
+    /// - `x`: `[B, h, w, 4]`, also returned
+    ///
+    /// # Errors
+    /// As [`Denoiser::predict`].
+    fn unguided(&mut self, x: &Tensor, at: Level, tap: &mut dyn Tap) -> Result<Tensor>;
+}
+
+impl Denoiser for Box<dyn Denoiser> {
+    fn predict(&mut self, x: &Tensor, at: Level, tap: &mut dyn Tap) -> Result<Prediction> {
+        (**self).predict(x, at, tap)
+    }
+
+    fn unguided(&mut self, x: &Tensor, at: Level, tap: &mut dyn Tap) -> Result<Tensor> {
+        (**self).unguided(x, at, tap)
+    }
 }
 
 /// The noise that a U-Net's output stands for.
@@ -48,11 +91,33 @@ pub fn eps_from_output(
     x: &Tensor,
     at: Level,
 ) -> Tensor {
+    match prediction_type {
+        PredictionType::Epsilon => output.clone(),
+        _ => output.mix(
+            output_share(prediction_type, at),
+            x,
+            input_share(prediction_type, at),
+        ),
+    }
+}
+
+/// How much of the network's output is in the noise it stands for: `eps = output_share * output + input_share * x`.
+fn output_share(prediction_type: PredictionType, at: Level) -> f64 {
     let signal = at.alphas_cumprod.sqrt();
     let noise = (1.0 - at.alphas_cumprod).sqrt();
     match prediction_type {
-        PredictionType::Epsilon => output.clone(),
-        PredictionType::VPrediction => output.mix(signal, x, noise),
-        PredictionType::Sample => output.mix(-signal / noise, x, noise.recip()),
+        PredictionType::Epsilon => 1.0,
+        PredictionType::VPrediction => signal,
+        PredictionType::Sample => -signal / noise,
+    }
+}
+
+/// How much of the network's input is in the noise that its output stands for.
+fn input_share(prediction_type: PredictionType, at: Level) -> f64 {
+    let noise = (1.0 - at.alphas_cumprod).sqrt();
+    match prediction_type {
+        PredictionType::Epsilon => 0.0,
+        PredictionType::VPrediction => noise,
+        PredictionType::Sample => noise.recip(),
     }
 }

@@ -95,6 +95,7 @@ impl Blueprint {
             cfg_scale: usual["cfg_scale"].as_f64().unwrap_or(USUAL_CFG_SCALE),
             reduction,
             prediction: schedule.prediction_type,
+            unet: unet.clone(),
         };
         Self {
             text_encoder,

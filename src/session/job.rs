@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Parity, Quirks, Size, Traits};
+use super::{Parity, Quirks, Size, Traits, techniques};
 use crate::{
     diffusion::schedule::PredictionType,
     error::{Error, Result},
+    guidance::{ApgSettings, FreeUSettings, PagSettings, SagSettings, SegSettings},
 };
 
 /// The format this build writes; older ones are still read.
@@ -40,6 +41,24 @@ pub struct Job {
     pub steps: Option<usize>,
     /// How far to go from the unconditional prediction towards the prompt's, and beyond.
     pub cfg_scale: Option<f64>,
+    /// How far to take the spread of what is guided back to the prompt's, 0 to 1.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cfg_rescale: f64,
+    /// Adaptive projected guidance in place of the plain one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apg: Option<ApgSettings>,
+    /// Self-attention guidance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sag: Option<SagSettings>,
+    /// Perturbed-attention guidance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pag: Option<PagSettings>,
+    /// Smoothed-energy guidance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seg: Option<SegSettings>,
+    /// Louder backbone and quieter skips.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freeu: Option<FreeUSettings>,
     /// Seed of the first picture; each further one counts up.
     pub seed: u64,
     /// How many pictures.
@@ -86,6 +105,12 @@ impl Default for Job {
             size: None,
             steps: None,
             cfg_scale: None,
+            cfg_rescale: 0.0,
+            apg: None,
+            sag: None,
+            pag: None,
+            seg: None,
+            freeu: None,
             seed: 0,
             count: 1,
             sampler: SamplerName::Ddim,
@@ -122,9 +147,9 @@ impl CheckedJob {
         &self.job
     }
 
-    /// Whether the negative prompt has any weight.
+    /// Whether the negative prompt has any weight: at scale 1 only where the difference from it is projected.
     pub fn has_uncond(&self) -> bool {
-        (self.cfg_scale - 1.0).abs() > f64::EPSILON
+        (self.cfg_scale - 1.0).abs() > f64::EPSILON || self.job.apg.is_some()
     }
 
     /// Height and width of the latents.
@@ -201,6 +226,8 @@ impl Job {
                 u64::MAX
             ));
         }
+        let latents = [size.height_px, size.width_px].map(|px| px / model.reduction);
+        techniques::check(self, latents, model)?;
         let presets = self.parity.map(Parity::quirks).unwrap_or_default();
         let prediction = self.prediction.unwrap_or(model.prediction);
         let job = Self {
@@ -220,6 +247,11 @@ impl Job {
             quirks: self.quirks.or(&presets),
         })
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde hands over")]
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }
 
 fn check_size(size: Size, reduction: usize) -> Result<()> {
@@ -255,6 +287,7 @@ mod tests {
             cfg_scale: 3.0,
             reduction: 8,
             prediction: PredictionType::Epsilon,
+            unet: crate::models::config::UnetConfig::tiny(),
         }
     }
 

@@ -1,10 +1,12 @@
 //! What a job takes, stated before a byte of it is allocated.
 
-use super::{Blueprint, CheckedJob, NeededParts};
+use std::rc::Rc;
+
+use super::{Blueprint, CheckedJob, NeededParts, assemble};
 use crate::{
     error::{Error, Result},
     models::{Autoencoder, ClipText, Recorder, Unet, unet::NoTap},
-    tensor::Device,
+    tensor::{Device, Tensor},
 };
 
 /// Bytes that a job takes on a device.
@@ -34,10 +36,12 @@ impl Needs {
             Unet::new(&blueprint.unet, parameters)
         })?;
         let [h, w] = job.latent_size();
-        let rows = if job.has_uncond() { 2 } else { 1 };
-        let x = numbers(&[rows, h, w, 4]);
-        let context = numbers(&[rows, tokens, blueprint.text_encoder.hidden_size]);
-        let eps = unet.forward(&x, &[0], &context, &mut NoTap);
+        let parts = assemble::Parts {
+            unet: Rc::new(unet),
+            contexts: numbers(&[2, tokens, blueprint.text_encoder.hidden_size]),
+            walk: assemble::walk(job, &blueprint.schedule)?,
+        };
+        let eps = costliest(job, &parts, &numbers(&[1, h, w, 4]))?;
 
         let autoencoder = Recorder::build_on(&planner, |parameters| {
             Autoencoder::new(&blueprint.autoencoder, parameters)
@@ -85,6 +89,13 @@ impl Needs {
             advice: advice.to_owned(),
         })
     }
+}
+
+/// The first step in which everything the job asks for is done; windows may leave techniques out of some.
+fn costliest(job: &CheckedJob, parts: &assemble::Parts, x: &Tensor) -> Result<Tensor> {
+    let mut denoiser = assemble::denoiser(job, parts)?;
+    let (from, _) = parts.walk[0];
+    Ok(denoiser.predict(x, from, &mut NoTap)?.eps)
 }
 
 fn zeros(shape: &[usize]) -> Vec<f32> {

@@ -1,5 +1,6 @@
 //! What the command line and the page share: the job, the events it causes, and the run that works on it.
 
+mod assemble;
 pub mod bench;
 mod blueprint;
 #[cfg(not(target_arch = "wasm32"))]
@@ -18,6 +19,7 @@ mod preview;
 mod quirks;
 mod run;
 mod size;
+mod techniques;
 mod traits;
 
 pub use blueprint::{Blueprint, NeededParts};
@@ -27,6 +29,6 @@ pub use latents::Latents;
 pub use memory::Needs;
 pub use open::Session;
 pub use quirks::{Parity, Quirks};
-pub use run::{Made, Run};
+pub use run::{Extra, Made, Run, StepMap};
 pub use size::Size;
 pub use traits::Traits;

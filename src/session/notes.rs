@@ -1,6 +1,6 @@
 //! What a picture says of its making to people and picture sites.
 
-use super::{CheckedJob, job::SamplerName};
+use super::{CheckedJob, job::SamplerName, techniques};
 
 /// The settings in the form that AUTOMATIC1111's page writes and the sharing sites read.
 pub fn parameters(checked: &CheckedJob, seed: u64) -> String {
@@ -14,7 +14,7 @@ pub fn parameters(checked: &CheckedJob, seed: u64) -> String {
         SamplerName::Ddim => "DDIM",
         SamplerName::Pndm => "PLMS",
     };
-    let settings = [
+    let mut settings = vec![
         ("Steps", checked.steps.to_string()),
         ("Sampler", sampler.to_owned()),
         ("CFG scale", checked.cfg_scale.to_string()),
@@ -22,11 +22,10 @@ pub fn parameters(checked: &CheckedJob, seed: u64) -> String {
         ("Size", checked.size.to_string()),
         ("Model", quoted(&job.model)),
         ("Eta", job.eta.to_string()),
-        (
-            "Version",
-            concat!("guidestar ", env!("CARGO_PKG_VERSION")).to_owned(),
-        ),
     ];
+    settings.extend(techniques::named(checked));
+    let version = concat!("guidestar ", env!("CARGO_PKG_VERSION"));
+    settings.push(("Version", version.to_owned()));
     let said = settings
         .iter()
         .filter(|(name, value)| *name != "Eta" || value != "0")

@@ -3,15 +3,16 @@
 use std::{collections::VecDeque, rc::Rc};
 
 use super::{
-    CheckedJob, Event, Job, Latents, MadeOn, SamplerName, clock::now_secs, notes, preview::Seen,
+    CheckedJob, Event, Job, Latents, MadeOn, SamplerName,
+    assemble::{self, Parts},
+    clock::now_secs,
+    notes,
+    preview::Seen,
 };
 use crate::{
-    diffusion::{
-        Ddim, Level, Noise, Pndm, Sampler, noise,
-        schedule::{Schedule, ScheduleConfig},
-    },
+    diffusion::{Ddim, Noise, Pndm, Sampler, noise, schedule::ScheduleConfig},
     error::{Error, Result},
-    guidance::{Cfg, Denoiser},
+    guidance::{Denoiser, Map},
     models::{Autoencoder, Unet, unet::NoTap},
     picture::{Picture, png::Notes},
     tensor::{Device, Shape, Tensor},
@@ -27,6 +28,32 @@ pub struct Made {
     pub seed: u64,
     /// The latents it was decoded from, `[4, h, w]`.
     pub latents: Vec<f32>,
+    /// What techniques saw in each step, in the order of the steps.
+    pub maps: Vec<StepMap>,
+    /// Further pictures that techniques made beside it.
+    pub extras: Vec<Extra>,
+}
+
+/// What a technique saw in a step: a picture of one channel, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepMap {
+    /// What it is, in a word that names a file.
+    pub name: &'static str,
+    /// The step, from 0.
+    pub step: usize,
+    /// Height and width.
+    pub size: [usize; 2],
+    /// Between 0 and 1.
+    pub values: Vec<f32>,
+}
+
+/// A picture that a technique made beside the one asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extra {
+    /// What it is, in a word that names a file.
+    pub name: String,
+    /// The picture.
+    pub picture: Picture,
 }
 
 /// What a run begins with.
@@ -47,8 +74,7 @@ pub struct Run {
     job: CheckedJob,
     device: Device,
     autoencoder: Rc<Autoencoder>,
-    denoiser: Box<dyn Denoiser>,
-    steps: Vec<(Level, Level)>,
+    parts: Parts,
     latents: Option<Latents>,
     waiting: VecDeque<Event>,
     stage: Stage,
@@ -63,37 +89,35 @@ enum Stage {
     Begin,
     Sample {
         x: Tensor,
-        sampler: Box<dyn Sampler>,
+        walker: Walker,
         step: usize,
     },
-    Decode(Tensor),
+    Decode(Tensor, Vec<(usize, Map)>),
     Done,
+}
+
+/// What walks down to one picture, and remembers it on the way.
+struct Walker {
+    denoiser: Box<dyn Denoiser>,
+    sampler: Box<dyn Sampler>,
+    /// What was seen, and in which step.
+    maps: Vec<(usize, Map)>,
 }
 
 impl Run {
     pub(super) fn new(start: Start<'_>) -> Result<Self> {
         let job = start.job;
-        let quirks = &job.quirks;
-        let mut schedule = Schedule::new(start.schedule, quirks.evaluation.unwrap_or_default());
-        if let Some(ending) = quirks.ending {
-            schedule = schedule.ending(ending);
-        }
-        let spacing = quirks.spacing.unwrap_or(start.schedule.timestep_spacing);
-        let grid = schedule.grid(job.steps, spacing)?;
-        let mut steps = schedule.steps(&grid, quirks.following.unwrap_or_default());
-        if job.job().sampler == SamplerName::Pndm {
-            steps = Pndm::steps(&steps);
-        }
         if let Some(latents) = &start.latents {
             check_latents(latents, &job)?;
         }
         let device = start.contexts.device().clone();
-        let [_, tokens, features] = start.contexts.dims();
-        let [uncond, cond] = [0, 1].map(|row| {
-            let context = start.contexts.rows(row..row + 1);
-            context.reshape([1, tokens, features])
-        });
-        let cfg = Cfg::new(start.unet, job.prediction, cond, uncond, job.cfg_scale);
+        let parts = Parts {
+            unet: start.unet,
+            contexts: start.contexts,
+            walk: assemble::walk(&job, start.schedule)?,
+        };
+        // What cannot be assembled is refused now, not when the first picture begins.
+        assemble::denoiser(&job, &parts)?;
         let info = device.info();
         let mut waiting: VecDeque<_> = start
             .warnings
@@ -107,18 +131,17 @@ impl Run {
             device: info.name.clone(),
             precision: precision(&device).to_owned(),
             count: job.job().count,
-            steps: steps.len(),
+            steps: parts.walk.len(),
         });
         Ok(Self {
             autoencoder: start.autoencoder,
-            denoiser: Box::new(cfg),
-            stage: Stage::Encode(start.contexts),
+            stage: Stage::Encode(parts.contexts.clone()),
             clock: Clock::new(),
             latents: start.latents,
             picture: 0,
             made: None,
             seen: None,
-            steps,
+            parts,
             waiting,
             device,
             job,
@@ -146,9 +169,9 @@ impl Run {
                         secs: self.clock.since_start(),
                     });
                 }
-                Stage::Begin => self.stage = self.begin(),
-                Stage::Sample { x, sampler, step } => self.sample(&x, sampler, step).await?,
-                Stage::Decode(x) => self.decode(&x).await?,
+                Stage::Begin => self.stage = self.begin()?,
+                Stage::Sample { x, walker, step } => self.sample(&x, walker, step).await?,
+                Stage::Decode(x, maps) => self.decode(&x, &maps).await?,
             }
         }
     }
@@ -194,7 +217,7 @@ impl Run {
         self.job.job().seed + self.picture as u64
     }
 
-    fn begin(&mut self) -> Stage {
+    fn begin(&mut self) -> Result<Stage> {
         self.seen = None;
         self.clock.begin_picture();
         let source = self.job.quirks.noise.unwrap_or_default();
@@ -214,33 +237,34 @@ impl Run {
             SamplerName::Ddim => Box::new(Ddim::new(self.job.job().eta, noise)),
             SamplerName::Pndm => Box::new(Pndm::new()),
         };
-        Stage::Sample {
-            x,
+        let walker = Walker {
+            denoiser: assemble::denoiser(&self.job, &self.parts)?,
             sampler,
-            step: 0,
-        }
+            maps: Vec::new(),
+        };
+        Ok(Stage::Sample { x, walker, step: 0 })
     }
 
-    async fn sample(
-        &mut self,
-        x: &Tensor,
-        mut sampler: Box<dyn Sampler>,
-        step: usize,
-    ) -> Result<()> {
-        let (from, to) = self.steps[step];
-        let prediction = self.denoiser.predict(x, from, &mut NoTap)?;
+    async fn sample(&mut self, x: &Tensor, mut walker: Walker, step: usize) -> Result<()> {
+        let (from, to) = self.parts.walk[step];
+        let prediction = walker.denoiser.predict(x, from, &mut NoTap)?;
         self.seen = Some(Seen::new(x, &prediction.eps, from));
-        let x = sampler.step(x, &prediction.eps, from, to);
+        let x = walker.sampler.step(x, &prediction.eps, from, to);
         // One number is read back a step. It is what makes a step end, and it is no number as soon as one latent is none.
         let sum = x.sum(&[0, 1, 2, 3]);
         // A multistep sampler remembers the noise: left unevaluated, the next step would ask the U-Net for it again.
-        self.device.eval(&[&x, &prediction.eps, &sum])?;
+        let mut results = vec![&x, &prediction.eps, &sum];
+        results.extend(&prediction.remembered);
+        results.extend(prediction.maps.iter().map(|map| &map.values));
+        self.device.eval(&results)?;
+        let maps = prediction.maps.into_iter().map(|map| (step, map));
+        walker.maps.extend(maps);
         if !sum.read().await?.iter().all(|sum| sum.is_finite()) {
             return Err(Error::NotFinite(format!(
                 "the latents of seed {} stopped being numbers in step {} of {}: try --precision f32",
                 self.seed(),
                 step + 1,
-                self.steps.len()
+                self.parts.walk.len()
             )));
         }
         let done = step + 1;
@@ -248,16 +272,16 @@ impl Run {
         self.waiting.push_back(Event::Step {
             picture: self.picture,
             step: done,
-            of: self.steps.len(),
+            of: self.parts.walk.len(),
             rate,
             left_secs,
         });
-        self.stage = if done == self.steps.len() {
-            Stage::Decode(x)
+        self.stage = if done == self.parts.walk.len() {
+            Stage::Decode(x, walker.maps)
         } else {
             Stage::Sample {
                 x,
-                sampler,
+                walker,
                 step: done,
             }
         };
@@ -267,10 +291,11 @@ impl Run {
     /// Steps that are left in the whole job.
     fn left_after(&self, done: usize) -> usize {
         let pictures = self.job.job().count - self.picture - 1;
-        pictures * self.steps.len() + self.steps.len() - done
+        let steps = self.parts.walk.len();
+        pictures * steps + steps - done
     }
 
-    async fn decode(&mut self, x: &Tensor) -> Result<()> {
+    async fn decode(&mut self, x: &Tensor, maps: &[(usize, Map)]) -> Result<()> {
         let image = self.autoencoder.decode(x);
         self.device.eval(&[&image])?;
         let elements = image.read().await?;
@@ -289,6 +314,8 @@ impl Run {
             notes: self.notes(seed),
             seed,
             latents: noise::channels_first(&x.read().await?, x.shape()),
+            maps: read_maps(maps).await?,
+            extras: Vec::new(),
         });
         self.picture += 1;
         self.stage = Stage::Begin;
@@ -318,6 +345,20 @@ impl Run {
             guidestar: Some(alone.to_json()),
         }
     }
+}
+
+async fn read_maps(maps: &[(usize, Map)]) -> Result<Vec<StepMap>> {
+    let mut seen = Vec::new();
+    for (step, map) in maps {
+        let [_, h, w, _] = map.values.dims();
+        seen.push(StepMap {
+            name: map.name,
+            step: *step,
+            size: [h, w],
+            values: map.values.read().await?,
+        });
+    }
+    Ok(seen)
 }
 
 fn precision(device: &Device) -> &'static str {

@@ -1,7 +1,7 @@
 //! What a job must know of a model.
 
 use super::Size;
-use crate::diffusion::schedule::PredictionType;
+use crate::{diffusion::schedule::PredictionType, models::config::UnetConfig};
 
 /// What a job must know of a model before it is run: the usual settings, and what sizes are possible.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,4 +16,6 @@ pub struct Traits {
     pub reduction: usize,
     /// What it predicts.
     pub prediction: PredictionType,
+    /// Which layers there are to listen to.
+    pub unet: UnetConfig,
 }

@@ -232,7 +232,9 @@ impl UpBlock {
             let skip = skips
                 .pop()
                 .expect("the way down leaves a skip for each layer of the way up");
-            let joined = Tensor::concat(&[&h, &skip], 3);
+            let part = Part::Resnet;
+            let (backbone, skip) = tap.join(Site { block, layer, part }, h, skip);
+            let joined = Tensor::concat(&[&backbone, &skip], 3);
             h = self.layers.forward(&joined, inputs, (block, layer), tap);
         }
         if let Some(upsampler) = &self.upsampler {

@@ -3,6 +3,7 @@
 //! It has never heard of guidance: it calls a [`Tap`] at named [`Site`]s.
 
 mod blocks;
+mod site;
 mod tap;
 mod transformer;
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::tensor::Tensor;
 
 /// A block of the U-Net, numbered as in its parameters' names.
@@ -34,7 +36,8 @@ pub enum Part {
 /// let site = Site { block: Block::Up(1), layer: 1, part: Part::Resnet };
 /// assert_eq!(site.to_string(), "up_blocks.1.resnets.1");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Site {
     /// Which block.
     pub block: Block,
@@ -104,6 +107,16 @@ pub trait Tap {
         p
     }
 
+    /// What an attention gathered from the values, `[B, N, heads * D]`, before its output projection. `v` are those values.
+    fn gathered(&mut self, _at: Site, gathered: Tensor, _v: &Tensor) -> Tensor {
+        gathered
+    }
+
+    /// What comes up and the skip beside it, each `[B, h, w, C]`, before they are joined for a residual block of the way up.
+    fn join(&mut self, _at: Site, backbone: Tensor, skip: Tensor) -> (Tensor, Tensor) {
+        (backbone, skip)
+    }
+
     /// What a whole block hands on, `[B, h, w, C]`.
     fn block(&mut self, _at: Block, h: Tensor) -> Tensor {
         h
@@ -133,6 +146,14 @@ impl<T: Tap + ?Sized> Tap for &mut T {
         (**self).probs(at, p)
     }
 
+    fn gathered(&mut self, at: Site, gathered: Tensor, v: &Tensor) -> Tensor {
+        (**self).gathered(at, gathered, v)
+    }
+
+    fn join(&mut self, at: Site, backbone: Tensor, skip: Tensor) -> (Tensor, Tensor) {
+        (**self).join(at, backbone, skip)
+    }
+
     fn block(&mut self, at: Block, h: Tensor) -> Tensor {
         (**self).block(at, h)
     }
@@ -160,6 +181,16 @@ impl<A: Tap, B: Tap> Tap for (A, B) {
             p = self.1.probs(at, p);
         }
         p
+    }
+
+    fn gathered(&mut self, at: Site, gathered: Tensor, v: &Tensor) -> Tensor {
+        let gathered = self.0.gathered(at, gathered, v);
+        self.1.gathered(at, gathered, v)
+    }
+
+    fn join(&mut self, at: Site, backbone: Tensor, skip: Tensor) -> (Tensor, Tensor) {
+        let (backbone, skip) = self.0.join(at, backbone, skip);
+        self.1.join(at, backbone, skip)
     }
 
     fn block(&mut self, at: Block, h: Tensor) -> Tensor {

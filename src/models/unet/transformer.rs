@@ -51,7 +51,7 @@ impl Attention {
         } else {
             q.attention(&k, &v, self.heads, self.scale, false)
         };
-        self.to_out.forward(&mixed)
+        self.to_out.forward(&tap.gathered(at, mixed, &v))
     }
 }
 
