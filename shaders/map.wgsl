@@ -1,6 +1,6 @@
 // map: out = f(x, y, z) element by element, then `after`; axes of extent 1 are repeated
 // x, y, z: up to 8 outer axes by strides in quads, 0 where repeated; one thread a quad of out
-// reference: tests/support/operations/reference, unary, binary, select
+// reference: tests/support/operations/reference, unary, slope, binary, select
 #import shared/after
 #import shared/grid
 
@@ -25,6 +25,8 @@ struct Params {
 
 // 0: x itself
 override FUNCTION: u32 = 0u;
+// The function whose slope is taken, by its code in `shared/unary`.
+override SLOPE: u32 = 0u;
 // Outer axes that are told apart; 0 when all operands have the shape of out.
 override RANK: u32 = 0u;
 // The operand's last axis is repeated.
@@ -55,6 +57,7 @@ fn combine(a: vec4<f32>, b: vec4<f32>, c: vec4<f32>) -> vec4<f32> {
         case 9u: { return select(zero, one, a == b); }
         case 10u: { return scalar(0u) * a + scalar(1u) * b; }
         case 11u: { return select(c, b, a != zero); }
+        case 12u: { return b * slope(SLOPE, a, scalar(0u), scalar(1u)); }
         default: { return a; }
     }
 }
@@ -102,7 +105,7 @@ fn main(
             b = b.xxxx;
         }
     }
-    if FUNCTION > 10u {
+    if FUNCTION == 11u {
         c = load4(z[params.z_base + at.z]);
         if SPLAT_Z {
             c = c.xxxx;

@@ -164,6 +164,21 @@ fn only_the_engines_name_wgpu_and_burn() {
 }
 
 #[test]
+fn only_universal_guidance_asks_for_gradients() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let allowed = ["tensor/gradient/", "guidance/universal/"];
+        if allowed.iter().any(|room| source.path.starts_with(room)) {
+            continue;
+        }
+        let asks = |line: &&String| line.contains(".gradient(") || line.contains(".tracked(");
+        let lines = source.lines.iter().filter(asks);
+        wrong.extend(lines.map(|line| format!("{}: {}", source.path, line.trim())));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn platforms_are_told_apart_only_where_modules_are_named() {
     let mut wrong = Vec::new();
     for source in sources() {

@@ -64,3 +64,52 @@ fn unary(code: u32, x: vec4<f32>, a: f32, b: f32) -> vec4<f32> {
         default: { return x; }
     }
 }
+
+// Their derivatives. Where there is none, PyTorch's choice.
+fn slope(code: u32, x: vec4<f32>, a: f32, b: f32) -> vec4<f32> {
+    let zero = vec4<f32>(0.0);
+    let one = vec4<f32>(1.0);
+    switch code {
+        case 1u: { return -one; }
+        case 2u: { return sign(x); }
+        case 3u: { return 2.0 * x; }
+        case 4u: { return 0.5 / sqrt(x); }
+        case 5u: { return -1.0 / (x * x); }
+        case 6u: { return exp(x); }
+        case 7u: { return 1.0 / x; }
+        case 8u: { return cos4(x); }
+        case 9u: { return -sin4(x); }
+        case 10u: {
+            let t = tanh4(x);
+            return (1.0 - t) * (1.0 + t);
+        }
+        case 11u: {
+            let s = sigmoid4(x);
+            return s * (1.0 - s);
+        }
+        case 12u: {
+            let s = sigmoid4(x);
+            return s * (1.0 + x * (1.0 - s));
+        }
+        case 13u: {
+            let density = 0.39894228040 * exp(-min(0.5 * x * x, vec4<f32>(80.0)));
+            return 0.5 * (1.0 + erf4(x * 0.70710678118)) + x * density;
+        }
+        case 14u: {
+            let t = tanh4(0.79788456080 * (x + 0.044715 * x * x * x));
+            let inner = 0.79788456080 * (1.0 + 0.134145 * x * x);
+            return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t) * (1.0 + t) * inner;
+        }
+        case 15u: {
+            let s = sigmoid4(1.702 * x);
+            return s * (1.0 + 1.702 * x * (1.0 - s));
+        }
+        case 16u: { return select(zero, one, x > zero); }
+        case 17u: { return select(zero, one / 6.0, abs(x) < 3.0 * one); }
+        case 18u: { return select(select(zero, one, x > zero), x / 3.0 + 0.5, abs(x) <= 3.0 * one); }
+        case 19u: { return select(a * one, one, x > zero); }
+        case 20u: { return select(zero, one, (x >= a * one) & (x <= b * one)); }
+        case 21u: { return a * one; }
+        default: { return one; }
+    }
+}

@@ -183,8 +183,12 @@ pub enum Op {
     Expand(Shape),
     /// `table [V, C]`: the rows named, `[rows, C]`.
     Gather(Rows),
+    /// `x, y`: `x` itself, but only once `y` is computed, so that a lazy engine makes what leads away from it late.
+    After,
     /// `x`
     Unary(Unary),
+    /// `x, g`: `g` times the function's derivative at `x`; where there is none, as PyTorch has it.
+    Slope(Unary),
     /// `x, y`
     Binary(Binary),
     /// `mask, x, y`: `x` where the mask is not 0, else `y`; axes of extent 1 are repeated.
@@ -268,7 +272,7 @@ impl Op {
     /// The numbers that may change from run to run, in a fixed order.
     pub fn scalars(&self) -> Vec<f32> {
         match self {
-            Self::Unary(unary) => unary.scalars(),
+            Self::Unary(unary) | Self::Slope(unary) => unary.scalars(),
             Self::Binary(Binary::Mix(a, b)) => vec![a.0, b.0],
             Self::GroupNorm { eps, .. } | Self::LayerNorm { eps } => vec![eps.0],
             Self::Attention { scale, .. } | Self::AttentionProbs { scale, .. } => vec![scale.0],

@@ -70,10 +70,12 @@ impl Resnet {
 
     /// Adds the skip to what [`Resnet::branch`] made of `x`.
     pub fn join(&self, x: &Tensor, branch: &Tensor) -> Tensor {
-        match &self.conv_shortcut {
+        let joined = match &self.conv_shortcut {
             Some(shortcut) => branch.add(&shortcut.forward(x)),
             None => branch.add(x),
-        }
+        };
+        joined.milestone();
+        joined
     }
 
     /// The whole block, for networks without timesteps.

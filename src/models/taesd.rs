@@ -51,7 +51,9 @@ impl Block {
         let [first, second, third] = &self.convs;
         let h = first.forward(x).relu();
         let h = second.forward(&h).relu();
-        third.forward(&h).add(x).relu()
+        let joined = third.forward(&h).add(x).relu();
+        joined.milestone();
+        joined
     }
 }
 
@@ -73,7 +75,7 @@ impl Pool {
 
 /// A layer of the encoder or decoder, as its list in the checkpoint has them.
 enum Layer {
-    Conv(Conv3x3),
+    Conv(Box<Conv3x3>),
     Block(Box<Block>),
     Relu,
     Enlarge,
@@ -156,11 +158,12 @@ fn encoder(mut scope: Scope<'_>, config: &TaesdConfig) -> Result<Vec<Layer>> {
     let mut layers = Vec::new();
     for (stage, &count) in config.num_encoder_blocks.iter().enumerate() {
         let name = scope.at(layers.len().to_string());
-        layers.push(Layer::Conv(if stage == 0 {
+        let conv = if stage == 0 {
             Conv3x3::new(name, config.in_channels, channels)?
         } else {
             Conv3x3::shaped(name, channels, channels, halving, false)?
-        }));
+        };
+        layers.push(Layer::Conv(Box::new(conv)));
         for _ in 0..count {
             let pooled = config.use_midblock_gn && stage + 1 == stages;
             let name = scope.at(layers.len().to_string());
@@ -170,7 +173,7 @@ fn encoder(mut scope: Scope<'_>, config: &TaesdConfig) -> Result<Vec<Layer>> {
     }
     let name = scope.at(layers.len().to_string());
     let last = Conv3x3::new(name, channels, config.latent_channels)?;
-    layers.push(Layer::Conv(last));
+    layers.push(Layer::Conv(Box::new(last)));
     Ok(layers)
 }
 
@@ -178,7 +181,7 @@ fn decoder(mut scope: Scope<'_>, config: &TaesdConfig) -> Result<Vec<Layer>> {
     let channels = config.decoder_block_out_channels[0];
     let stages = config.num_decoder_blocks.len();
     let first = Conv3x3::new(scope.at("0"), config.latent_channels, channels)?;
-    let mut layers = vec![Layer::Conv(first), Layer::Relu];
+    let mut layers = vec![Layer::Conv(Box::new(first)), Layer::Relu];
     for (stage, &count) in config.num_decoder_blocks.iter().enumerate() {
         for _ in 0..count {
             let pooled = config.use_midblock_gn && stage == 0;
@@ -190,11 +193,11 @@ fn decoder(mut scope: Scope<'_>, config: &TaesdConfig) -> Result<Vec<Layer>> {
             layers.push(Layer::Enlarge);
             let name = scope.at(layers.len().to_string());
             let conv = Conv3x3::shaped(name, channels, channels, Conv::padded(1), false)?;
-            layers.push(Layer::Conv(conv));
+            layers.push(Layer::Conv(Box::new(conv)));
         }
     }
     let name = scope.at(layers.len().to_string());
     let last = Conv3x3::new(name, channels, config.out_channels)?;
-    layers.push(Layer::Conv(last));
+    layers.push(Layer::Conv(Box::new(last)));
     Ok(layers)
 }

@@ -130,7 +130,9 @@ impl Attention {
         let v = self.to_v.forward(&tokens);
         let scale = (channels as f64).sqrt().recip();
         let seen = self.to_out.forward(&q.attention(&k, &v, 1, scale, false));
-        seen.reshape([batch, h, w, channels]).add(x)
+        let joined = seen.reshape([batch, h, w, channels]).add(x);
+        joined.milestone();
+        joined
     }
 }
 
@@ -227,6 +229,7 @@ impl Encoder {
             }
             if let Some(downsampler) = downsampler {
                 h = downsampler.forward(&h);
+                h.milestone();
             }
         }
         let h = self.mid_block.forward(&h);
@@ -281,6 +284,7 @@ impl Decoder {
             if let Some(upsampler) = upsampler {
                 let [_, tall, wide, _] = h.dims();
                 h = upsampler.forward(&h, [2 * tall, 2 * wide]);
+                h.milestone();
             }
         }
         self.conv_out

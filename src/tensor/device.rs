@@ -164,6 +164,6 @@ impl Upload {
     /// When elements are missing, or the device refused them.
     pub fn finish(self) -> Result<Tensor> {
         let value = self.inner.finish()?;
-        Ok(Tensor::from_value(self.device, self.shape, value))
+        Ok(Tensor::from_constant(self.device, self.shape, value))
     }
 }

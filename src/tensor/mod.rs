@@ -6,6 +6,7 @@
 #[cfg(feature = "cpu")]
 mod cpu;
 mod device;
+mod gradient;
 mod layers;
 mod layout;
 mod math;
@@ -18,9 +19,12 @@ pub use crate::engine::{
     wgsl::Options as GpuOptions,
 };
 pub use device::{Device, Upload};
+pub use gradient::Keep;
 pub use open::DeviceName;
 
-use std::{fmt, ops::Range};
+use std::{fmt, ops::Range, rc::Rc};
+
+use gradient::Origin;
 
 use crate::{
     engine::{Op, Value},
@@ -33,6 +37,7 @@ pub struct Tensor {
     device: Device,
     shape: Shape,
     value: Value,
+    origin: Origin,
 }
 
 impl Tensor {
@@ -41,7 +46,28 @@ impl Tensor {
             device,
             shape,
             value,
+            origin: Origin::Plain,
         }
+    }
+
+    /// One that stays.
+    fn from_constant(device: Device, shape: Shape, value: Value) -> Self {
+        Self {
+            origin: Origin::Constant(Rc::default()),
+            ..Self::from_value(device, shape, value)
+        }
+    }
+
+    /// What `lay` makes of this: of a constant once, and kept beside it.
+    fn laid_out(&self, lay: impl FnOnce(&Self) -> Self) -> Result<Self> {
+        let Origin::Constant(beside) = &self.origin else {
+            return Ok(lay(self));
+        };
+        if let Some(laid) = beside.get() {
+            return Ok(laid.clone());
+        }
+        let laid = lay(self).keep()?;
+        Ok(beside.get_or_init(|| laid).clone())
     }
 
     fn value(&self) -> &Value {
@@ -56,7 +82,11 @@ impl Tensor {
             .map(|tensor| (&tensor.value, &tensor.shape))
             .collect();
         let value = device.0.apply(op, &pairs, &shape);
-        Self::from_value(device, shape, value)
+        let result = Self::from_value(device, shape, value);
+        Self {
+            origin: Origin::of(op, inputs, &result),
+            ..result
+        }
     }
 
     /// The extent along each axis.
@@ -92,7 +122,7 @@ impl Tensor {
     /// When the device has no room or is lost.
     pub fn keep(&self) -> Result<Self> {
         let value = self.device.0.keep(&self.value)?;
-        Ok(Self::from_value(
+        Ok(Self::from_constant(
             self.device.clone(),
             self.shape.clone(),
             value,

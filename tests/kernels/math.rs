@@ -39,7 +39,21 @@ fn unary_functions_match() {
     judge(cases(Unary::Exp, Draw::Any));
     judge(anywhere.iter().flat_map(|&f| cases(f, Draw::Any)));
     // Far out some functions are all but 0: many elements, so that one of size is among them.
-    judge(anywhere.map(|function| Case::drawn(Op::Unary(function), Draw::Wide, [&[3, 101]])));
+    let wide: [&[usize]; 1] = [&[3, 101]];
+    judge(anywhere.map(|function| Case::drawn(Op::Unary(function), Draw::Wide, wide)));
+    judge(anywhere.map(|function| Case::drawn(Op::Slope(function), Draw::Wide, [wide[0]; 2])));
+    let near = |(function, draw)| Case::drawn(Op::Slope(function), draw, [&[5, 6], &[5, 6]]);
+    judge(anywhere.map(|function| near((function, Draw::Digit))));
+    judge(positive.map(|function| near((function, Draw::Positive))));
+    judge([near((Unary::Exp, Draw::Any))]);
+}
+
+#[test]
+fn a_tensor_after_another_is_itself() {
+    judge([
+        Case::new(Op::After, [&[3, 5], &[2, 4, 4, 8]]),
+        Case::new(Op::After, [&[2, 4, 4, 8], &[1]]),
+    ]);
 }
 
 const BINARY: [Binary; 10] = [

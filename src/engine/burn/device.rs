@@ -19,15 +19,19 @@ use crate::{
 /// # Errors
 /// None today; the other devices can be missing.
 pub fn cpu() -> Result<Rc<dyn Engine>> {
-    let info = DeviceInfo {
+    Ok(open(Device::flex(), cpu_info(), Way::Products))
+}
+
+/// What the processor is.
+pub(super) fn cpu_info() -> DeviceInfo {
+    DeviceInfo {
         name: processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
         api: "cpu",
         dtype: DType::F32,
         software: true,
         memory_bytes: free_bytes(),
         details: vec![("backend".to_owned(), "burn flex".to_owned())],
-    };
-    Ok(open(Device::flex(), info, Way::Products))
+    }
 }
 
 /// The first NVIDIA GPU, by burn's CUDA backend.

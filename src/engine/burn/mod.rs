@@ -1,6 +1,7 @@
 //! The eager engine: a thin translation of operations to burn's tensors, on a CPU by default.
 
 mod attention;
+pub mod autodiff;
 mod convolutions;
 mod device;
 mod layout;
@@ -10,6 +11,7 @@ mod norms;
 mod operand;
 mod pictures;
 mod products;
+mod slopes;
 
 use std::rc::Rc;
 
@@ -49,7 +51,7 @@ impl Burn {
         let x = &inputs[0];
         let device = &self.device;
         match op {
-            Op::Reshape(_) => x.flat.clone(),
+            Op::Reshape(_) | Op::After => x.flat.clone(),
             Op::Permute(order) => layout::permute(x, order),
             Op::Slice { starts, steps, .. } => layout::slice(x, starts, steps, shape),
             Op::Concat(axis) => layout::concat(inputs, *axis),
@@ -60,6 +62,9 @@ impl Burn {
             } => layout::pad(x, before, after, *mode),
             Op::Expand(_) => layout::expand(x, shape),
             Op::Gather(Rows(rows)) => layout::gather(x, rows, device),
+            Op::Slope(function) => {
+                slopes::slope(x.flat.clone(), *function) * inputs[1].flat.clone()
+            }
             Op::Unary(function) => math::unary(x.flat.clone(), *function),
             Op::Binary(function) => math::binary(x, &inputs[1], *function),
             Op::Select => math::select(x, &inputs[1], &inputs[2], shape),

@@ -58,8 +58,9 @@ fn flops(step: &Step) -> u64 {
         Op::Resize { .. } | Op::Geglu => 16 * output,
         Op::Pool { kernel, .. } => output * (kernel[0] * kernel[1]) as u64,
         Op::Reduce(..) => operand(0).elements() as u64,
-        Op::Unary(_) | Op::Binary(_) | Op::Select => output,
-        Op::Reshape(_)
+        Op::Unary(_) | Op::Slope(_) | Op::Binary(_) | Op::Select => output,
+        Op::After
+        | Op::Reshape(_)
         | Op::Permute(_)
         | Op::Slice { .. }
         | Op::Concat(_)

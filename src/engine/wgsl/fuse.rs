@@ -136,7 +136,11 @@ impl<'a> Builder<'a> {
 
     /// Whether a node is another name for its input's tensor.
     fn is_view(&self, at: usize, op: &Op) -> bool {
-        let Op::Reshape(shape) = op else { return false };
+        let shape = match op {
+            Op::Reshape(shape) => shape,
+            Op::After => return true,
+            _ => return false,
+        };
         let input = self.line.nodes[at].inputs[0];
         self.homes
             .get(input)

@@ -152,6 +152,7 @@ impl DownBlock {
         }
         if let Some(downsampler) = &self.downsampler {
             h = downsampler.forward(&h);
+            h.milestone();
             skips.push(h.clone());
         }
         tap.block(block, h)
@@ -244,6 +245,7 @@ impl UpBlock {
                 .expect("the last block alone uses up the skips, and it does not grow");
             let [_, h_next, w_next, _] = next.dims();
             h = upsampler.forward(&h, [h_next, w_next]);
+            h.milestone();
         }
         tap.block(block, h)
     }

@@ -137,6 +137,7 @@ impl Unet {
         };
 
         let mut h = self.conv_in.forward(x);
+        h.milestone();
         let mut skips = vec![h.clone()];
         for (index, block) in self.down_blocks.iter().enumerate() {
             h = block.forward(h, &inputs, Block::Down(index), tap, &mut skips);

@@ -142,6 +142,8 @@ impl Transformer {
         let tokens = self.ff_out.forward(&gated).add(&tokens);
 
         let left = self.proj_out.forward(&tokens);
-        left.reshape([batch, h, w, channels]).add(x)
+        let joined = left.reshape([batch, h, w, channels]).add(x);
+        joined.milestone();
+        joined
     }
 }

@@ -30,6 +30,8 @@ pub fn call(op: &Op, inputs: &[Tensor]) -> Tensor {
         } => x.pad(before, after, *mode),
         Op::Expand(shape) => x.expand(shape.clone()),
         Op::Gather(Rows(rows)) => x.gather(rows),
+        Op::After => x.after(y()),
+        Op::Slope(function) => x.slope(*function, y()),
         Op::Unary(function) => x.unary(*function),
         Op::Binary(function) => match *function {
             Binary::Add => x.add(y()),

@@ -22,7 +22,7 @@ const ADD_ROW: usize = 31;
 const SCALAR: usize = 32;
 
 /// A function's number in `shaders/shared/unary.wgsl`.
-fn code(function: Unary) -> usize {
+pub fn code(function: Unary) -> usize {
     match function {
         Unary::Neg => 1,
         Unary::Abs => 2,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    after::{Chain, base, own_operands},
+    after::{Chain, base, code, own_operands},
     axes::{Axes, eight, repeated_strides},
     launch::{Launcher, Window},
     shader::{geglu, map},
@@ -29,11 +29,12 @@ fn function(op: &Op) -> usize {
             Binary::Mix(..) => 10,
         },
         Op::Select => 11,
+        Op::Slope(_) => 12,
         _ => 0,
     }
 }
 
-/// Lowers `Unary`, `Binary`, `Select`, `Geglu`.
+/// Lowers `Unary`, `Slope`, `Binary`, `Select`, `Geglu`.
 pub fn lower(launcher: &mut Launcher) {
     if launcher.step.op == Op::Geglu {
         lower_geglu(launcher);
@@ -116,6 +117,9 @@ fn launch(launcher: &mut Launcher, axes: Option<&Axes>, part: Range<usize>, oper
         ("FUNCTION", function(&step.op) as f64),
         ("RANK", axes.map_or(0, |axes| axes.dims.len()) as f64),
     ];
+    if let Op::Slope(function) = step.op {
+        constants.push(("SLOPE", code(function) as f64));
+    }
     for (operand, name) in (0..operands.len()).zip(["SPLAT_X", "SPLAT_Y", "SPLAT_Z"]) {
         if launcher.shape(operand).last() < step.output.last() {
             constants.push((name, 1.0));

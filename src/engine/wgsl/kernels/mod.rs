@@ -33,7 +33,7 @@ pub fn supports(step: &Step) -> bool {
         Op::Conv2d { .. } => conv::supports(step),
         Op::Matmul { .. } => product::supports(step),
         Op::GroupNorm { .. } => norm::supports(step),
-        Op::LayerNorm { .. } | Op::Unary(_) | Op::Binary(_) | Op::Select => {
+        Op::LayerNorm { .. } | Op::Unary(_) | Op::Slope(_) | Op::Binary(_) | Op::Select => {
             !step.joined && !step.enlarged && !after::has_geglu(step)
         }
         _ => !step.joined && !step.enlarged && step.after.is_empty(),
@@ -54,12 +54,15 @@ pub fn lower(step: &Step, limits: &Limits) -> Lowered {
         | Op::Pad { .. }
         | Op::Expand(_) => copy::lower(&mut launcher),
         Op::Gather(_) | Op::Resize { .. } | Op::Pool { .. } => sample::lower(&mut launcher),
-        Op::Unary(_) | Op::Binary(_) | Op::Select | Op::Geglu => elementwise::lower(&mut launcher),
+        Op::Unary(_) | Op::Slope(_) | Op::Binary(_) | Op::Select | Op::Geglu => {
+            elementwise::lower(&mut launcher);
+        }
         Op::Reduce(..) | Op::Softmax => reduce::lower(&mut launcher),
         Op::Matmul { .. } | Op::AttentionApply => product::lower(&mut launcher),
         Op::Conv2d { .. } => conv::lower(&mut launcher),
         Op::GroupNorm { .. } | Op::LayerNorm { .. } => norm::lower(&mut launcher),
         Op::Attention { .. } | Op::AttentionProbs { .. } => attention::lower(&mut launcher),
+        Op::After => unreachable!("a tensor's other name is no step"),
     }
     launcher.finish()
 }

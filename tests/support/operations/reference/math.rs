@@ -69,6 +69,54 @@ fn element(x: f64, function: Unary) -> f64 {
     }
 }
 
+/// The second operand times the derivative at the first.
+pub fn slope(x: &Host, function: Unary, g: &Host) -> Host {
+    Host::build(x.shape.clone(), |index| {
+        g.at(index) * derivative(x.at(index), function)
+    })
+}
+
+fn derivative(x: f64, function: Unary) -> f64 {
+    let truth = |holds: bool| if holds { 1.0 } else { 0.0 };
+    let s = sigmoid(x);
+    match function {
+        Unary::Neg => -1.0,
+        Unary::Abs if x == 0.0 => 0.0,
+        Unary::Abs => x.signum(),
+        Unary::Square => 2.0 * x,
+        Unary::Sqrt => 0.5 / x.sqrt(),
+        Unary::Recip => -1.0 / (x * x),
+        Unary::Exp => x.exp(),
+        Unary::Log => 1.0 / x,
+        Unary::Sin => x.cos(),
+        Unary::Cos => -x.sin(),
+        Unary::Tanh => 1.0 - x.tanh().powi(2),
+        Unary::Sigmoid => s * (1.0 - s),
+        Unary::Silu => s + x * s * (1.0 - s),
+        Unary::GeluErf => {
+            let density = (-0.5 * x * x).exp() / (2.0 * PI).sqrt();
+            f64::midpoint(1.0, erf(x / SQRT_2)) + x * density
+        }
+        Unary::GeluTanh => {
+            let scale = (2.0 / PI).sqrt();
+            let t = (scale * (x + 0.044_715 * x.powi(3))).tanh();
+            let inner = scale * (1.0 + 3.0 * 0.044_715 * x * x);
+            0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner
+        }
+        Unary::QuickGelu => {
+            let s = sigmoid(1.702 * x);
+            s + 1.702 * x * s * (1.0 - s)
+        }
+        Unary::HardSigmoid => truth(x.abs() < 3.0) / 6.0,
+        Unary::HardSwish if x.abs() <= 3.0 => x / 3.0 + 0.5,
+        Unary::Relu | Unary::HardSwish => truth(x > 0.0),
+        Unary::LeakyRelu(_) if x > 0.0 => 1.0,
+        Unary::LeakyRelu(slope) => f64::from(slope.0),
+        Unary::Clamp(low, high) => truth(x >= f64::from(low.0) && x <= f64::from(high.0)),
+        Unary::Affine { scale, .. } => f64::from(scale.0),
+    }
+}
+
 /// The shape of operands whose axes of extent 1 are repeated.
 fn common_shape(operands: &[&Host]) -> Shape {
     let rank = operands[0].shape.rank();

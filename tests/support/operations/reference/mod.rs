@@ -29,6 +29,8 @@ pub fn reference(op: &Op, inputs: &[Host]) -> Host {
         } => layout::pad(x, before, after, *mode),
         Op::Expand(shape) => layout::expand(x, shape),
         Op::Gather(Rows(rows)) => layout::gather(x, rows),
+        Op::After => x.clone(),
+        Op::Slope(function) => math::slope(x, *function, &inputs[1]),
         Op::Unary(function) => math::unary(x, *function),
         Op::Binary(function) => math::binary(x, &inputs[1], *function),
         Op::Select => math::select(x, &inputs[1], &inputs[2]),
