@@ -1,0 +1,192 @@
+/**
+ * A worker that says what the real one would, without a GPU: the page's tests put it in the real one's place, behind a line that
+ * sets SCENE. It draws a star where the real one draws a picture.
+ *
+ * SCENE may say: `unavailable` (a reason), `device` (what `opened` says), `loadMs`, `stepMs`, `failing` (a failure for every job),
+ * `lostAt` (a step), `crashAt` (a step), `storage` (null for a private window), `models` (beyond mini), `inspected`,
+ * `fetchMs`, `needs`.
+ */
+
+const scene = {
+  loadMs: 0,
+  stepMs: 4,
+  fetchMs: 4,
+  storage: { persisted: false, quota_bytes: 64e9, usage_bytes: 2.2e9 },
+  models: [],
+  device: { name: "Canned GPU", api: "webgpu", storage: "f16", software: false, details: [["features", "shader-f16"], ["maxBufferSize", "1073741824"]] },
+  ...globalThis.SCENE,
+};
+
+const MINI = { name: "mini", place: "built-in", bytes: 23e6, done_bytes: 23e6, loaded: true, url: null, sha256: null };
+let models = [MINI, ...scene.models];
+let stopped = false;
+let cancelled = false;
+let lost = false;
+let queue = Promise.resolve();
+
+const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const sayModels = (id) => postMessage({ type: "models", models, storage: scene.storage, id });
+
+/** What waits for nothing, and what is done in order. */
+const AT_ONCE = ["stop", "cancel", "models", "needs", "read-png"];
+
+onmessage = ({ data }) => {
+  const act = () => acts[data.type](data).catch((error) => postMessage({ type: "failed", message: error.message, causes: [], id: data.id }));
+  if (AT_ONCE.includes(data.type)) act();
+  else if (data.type.startsWith("add") || data.type === "inspect") act();
+  else queue = queue.then(act);
+};
+
+const acts = {
+  async open({ id }) {
+    if (scene.unavailable) return postMessage({ type: "unavailable", reason: scene.unavailable, message: "canned", id });
+    postMessage({ type: "opened", device: scene.device, id });
+  },
+  async load({ model, id }) {
+    if (scene.unavailable) return;
+    for (let done = 0; done <= 4; done += 1) {
+      postMessage({ type: "event", event: { event: "loading", part: model, done_bytes: done * 5.75e6, total_bytes: 23e6 }, id });
+      await wait(scene.loadMs / 5);
+    }
+    const side = model === "mini" ? "128x128" : "512x512";
+    postMessage({ type: "loaded", model, traits: { size: side, steps: 25, cfg_scale: 7.5, reduction: 8 }, weight_bytes: 46e6, id });
+  },
+  async start({ job, id }) {
+    if (scene.unavailable) throw new Error("there is no device");
+    if (scene.failing) throw new Error(scene.failing);
+    stopped = false;
+    const whole = { version: 1, eta: 0, quirks: {}, ...job, size: job.size ?? "128x128", steps: job.steps ?? 25, cfg_scale: job.cfg_scale ?? 7.5 };
+    const tell = (event) => postMessage({ type: "event", event, id });
+    tell({ event: "started", job: whole, device: scene.device.name, precision: "f16", count: whole.count, steps: whole.steps });
+    const [width, height] = whole.size.split("x").map(Number);
+    for (let picture = 0; picture < whole.count; picture += 1) {
+      const seed = whole.seed + picture;
+      for (let step = 1; step <= whole.steps; step += 1) {
+        await wait(scene.stepMs);
+        if (stopped) return tell({ event: "stopped", finished: picture, of: whole.count });
+        if (step === scene.crashAt) setTimeout(() => { throw new Error("unreachable executed"); });
+        if (step === scene.lostAt && !lost) {
+          lost = true;
+          postMessage({ type: "lost", message: "the driver took it away", id });
+        }
+        tell({ event: "step", picture, step, of: whole.steps, rate: 1000 / scene.stepMs, left_secs: ((whole.steps - step) * scene.stepMs) / 1000 });
+        const rgba = draw(width / 8, height / 8, seed, 1 - step / whole.steps).data;
+        postMessage({ type: "preview", picture, step, width: width / 8, height: height / 8, rgba: rgba.buffer, id }, [rgba.buffer]);
+      }
+      const image = draw(width, height, seed, 0);
+      const alone = { ...whole, seed, count: 1, made_on: { program: "guidestar 0", device: scene.device.name, precision: "f16" } };
+      const png = await remember(await encode(image), JSON.stringify(alone));
+      postMessage({ type: "picture", picture, seed, width, height, job: alone, rgba: image.data.buffer, png, id });
+      tell({ event: "picture", picture, of: whole.count, seed, secs: (scene.stepMs * whole.steps) / 1000 });
+    }
+    tell({ event: "done", pictures: whole.count, secs: 1 });
+  },
+  async stop() {
+    stopped = true;
+  },
+  async needs({ id }) {
+    postMessage({ type: "needs", weight_bytes: 46e6, intermediate_bytes: 12e6, total_bytes: 58e6, problem: null, ...scene.needs, id });
+  },
+  async models({ id }) {
+    sayModels(id);
+  },
+  async inspect({ url, files, id }) {
+    await wait(5);
+    const name = url ? url.split("/").pop() : files[0].path.split("/")[0];
+    const answer = { name, fetch_bytes: url ? 2.13e9 : 0, store_bytes: 2.13e9, memory_bytes: 2.6e9, store_problem: null, problem: null };
+    postMessage({ type: "inspected", ...answer, ...scene.inspected, id });
+  },
+  async "add-files"({ files, store, id }) {
+    await bring(files[0].path.split("/")[0], "store", store, id);
+  },
+  async "add-url"({ url, store, id }) {
+    await bring(url.split("/").pop(), "fetch", store, id);
+  },
+  async cancel() {
+    cancelled = true;
+  },
+  async remove({ name, id }) {
+    models = models.filter((model) => model.name !== name);
+    sayModels(id);
+  },
+  async "read-png"({ bytes, id }) {
+    const text = recall(new Uint8Array(bytes));
+    if (!text) throw new Error("this picture remembers no job");
+    postMessage({ type: "job", job: JSON.parse(text), parameters: null, id });
+  },
+  async bench({ id }) {
+    postMessage({ type: "bench", lines: ["operation          ms   GFLOP/s", "conv3x3 320->320  1.9      1780"], done: false, id });
+    postMessage({ type: "bench", lines: ["attention 4096    4.1       940"], done: true, id });
+  },
+};
+
+async function bring(name, act, stored, id) {
+  cancelled = false;
+  const total = 2.13e9;
+  for (let part = 0; part <= 10; part += 1) {
+    if (cancelled) return sayModels(id);
+    postMessage({ type: "progress", name, act, done_bytes: (part * total) / 10, total_bytes: total, rate: 9e7, left_secs: (10 - part) * 2.4, id });
+    await wait(scene.fetchMs);
+  }
+  models.push({ name, place: stored ? "stored" : "visit", bytes: total, done_bytes: total, loaded: false, url: null, sha256: null });
+  postMessage({ type: "added", name, stored, note: null, id });
+}
+
+/** A star on a plain ground whose colour the seed decides, under as much noise as is left. */
+function draw(width, height, seed, noise) {
+  const image = new ImageData(width, height);
+  const hue = (seed * 0.61803) % 1;
+  const ground = [0, 1 / 3, 2 / 3].map((shift) => 120 + 70 * Math.cos(2 * Math.PI * (hue + shift)));
+  for (let y = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      const [u, v] = [Math.abs(x / width - 0.5), Math.abs(y / height - 0.5)];
+      const inside = Math.sqrt(u) + Math.sqrt(v) < 0.62;
+      const grain = noise * 255 * (fraction(Math.sin(x * 12.9898 + y * 78.233 + seed) * 43758.5453) - 0.5);
+      for (let c = 0; c < 3; c += 1) {
+        const clean = inside ? [255, 236, 190][c] : ground[c] * (1 - 0.35 * (y / height));
+        image.data[4 * (y * width + x) + c] = clean * (1 - noise) + 128 * noise + grain;
+      }
+      image.data[4 * (y * width + x) + 3] = 255;
+    }
+  }
+  return image;
+}
+
+function fraction(value) {
+  return value - Math.floor(value);
+}
+
+async function encode(image) {
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return new Uint8Array(await (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer());
+}
+
+/** Puts a `guidestar` text chunk behind a PNG's header. */
+function remember(png, text) {
+  const body = new TextEncoder().encode(`tEXtguidestar\0${text}`);
+  const chunk = new Uint8Array(body.length + 8);
+  const view = new DataView(chunk.buffer);
+  view.setUint32(0, body.length - 4);
+  chunk.set(body, 4);
+  view.setUint32(4 + body.length, sum(body));
+  // A signature of 8 bytes and a header of 25 come first.
+  return new Uint8Array([...png.subarray(0, 33), ...chunk, ...png.subarray(33)]).buffer;
+}
+
+function recall(png) {
+  const text = new TextDecoder("latin1").decode(png);
+  const at = text.indexOf("tEXtguidestar\0");
+  if (at < 0) return null;
+  const length = new DataView(png.buffer, png.byteOffset).getUint32(at - 4);
+  return new TextDecoder().decode(png.subarray(at + 14, at + 4 + length));
+}
+
+function sum(data) {
+  let crc = ~0;
+  for (const byte of data) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}

@@ -1,0 +1,66 @@
+/** Files that are dropped anywhere on the page or pasted into it: a picture of ours restores its job, a checkpoint is added. */
+
+import { byId } from "./dom.js";
+
+/** Calls `onpicture` with a PNG file, `onmodel` with the files of a checkpoint, each as `{ file, path }`. */
+export function wireDrop({ onpicture, onmodel, onalien }) {
+  const veil = byId("drop");
+  let depth = 0;
+  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragenter", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    depth += 1;
+    veil.hidden = false;
+  });
+  addEventListener("dragover", (event) => carriesFiles(event) && event.preventDefault());
+  addEventListener("dragleave", () => {
+    depth = Math.max(depth - 1, 0);
+    veil.hidden = depth === 0;
+  });
+  addEventListener("drop", async (event) => {
+    depth = 0;
+    veil.hidden = true;
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    sort(await filesOf(event.dataTransfer));
+  });
+  addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (files.length) sort(files.map((file) => ({ file, path: file.name })));
+  });
+
+  function sort(files) {
+    const picture = files.find(({ file }) => /\.png$/i.test(file.name) || file.type === "image/png");
+    if (files.length === 1 && picture) onpicture(picture.file);
+    else if (files.some(({ file }) => /\.safetensors$/i.test(file.name))) onmodel(files);
+    else onalien(files.map(({ file }) => file.name));
+  }
+}
+
+/** All files of a drop, folders opened; the paths begin inside a single folder that was dropped. */
+async function filesOf(transfer) {
+  // The list is only there during the event: everything is taken before the first wait.
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? null);
+  const plain = [...transfer.files];
+  if (entries.every((entry) => entry === null || entry.isFile)) return plain.map((file) => ({ file, path: file.name }));
+  const found = [];
+  for (const entry of entries) if (entry) await walk(entry, "", found);
+  return found;
+}
+
+async function walk(entry, folder, found) {
+  const path = folder ? `${folder}/${entry.name}` : entry.name;
+  if (entry.isFile) {
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    found.push({ file, path });
+    return;
+  }
+  const reader = entry.createReader();
+  for (;;) {
+    // A call gives some entries, at most 100; none when there are no more.
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (some.length === 0) return;
+    for (const inner of some) await walk(inner, path, found);
+  }
+}

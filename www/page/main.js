@@ -1,0 +1,98 @@
+/** The page: builds its parts and connects them. */
+
+import { wireActions } from "./actions.js";
+import { Bench } from "./bench.js";
+import { Desk } from "./desk.js";
+import { byId, toast } from "./dom.js";
+import { wireDrop } from "./drop.js";
+import { Engine } from "./engine.js";
+import { checked, linked, sides } from "./job.js";
+import { Models } from "./models.js";
+import { hush, notice } from "./notice.js";
+import { wireOffline } from "./offline.js";
+import { Past } from "./past.js";
+import { Progress } from "./progress.js";
+import { Sky } from "./sky.js";
+import { Studio } from "./studio.js";
+import { TABS, Tabs } from "./tabs.js";
+import { wireTheme } from "./theme.js";
+
+wireTheme();
+let studio = null;
+const engine = new Engine();
+const sky = new Sky();
+const desk = new Desk({ onsubmit: () => studio.generate(), onchange: () => studio?.changed() });
+const tabs = new Tabs(() => studio?.changed());
+const past = new Past((picture) => {
+  sky.show(picture);
+  restore(picture.job);
+});
+const models = new Models(engine, (model) => studio.use(model));
+const bench = new Bench(engine);
+studio = new Studio({ engine, desk, tabs, sky, progress: new Progress(), past, models, bench });
+
+desk.setTechniques(TABS.flatMap((tab) => tab.fields));
+tabs.choose(TABS[0]);
+byId("stop").addEventListener("click", () => studio.stop());
+wireActions({ picture: () => sky.shown, again: () => studio.again(), vary: () => studio.vary() });
+wireDrop({ onpicture: restoreFrom, onmodel: (files) => models.add(files), onalien: refuse });
+wireOffline();
+addEventListener("hashchange", followLink);
+desk.focusPrompt();
+followLink();
+studio.open();
+
+/** Writes a job into the form, and says what of it cannot be had here. */
+function restore(job) {
+  hush();
+  const tab = TABS.findLast((one) => one.works && one.restore(job)) ?? TABS[0];
+  tabs.choose(tab);
+  desk.restore(job);
+  const model = job.model ?? "mini";
+  if (models.has(model)) return studio.use(model);
+  notice({
+    title: `The model ${model} is not here`,
+    text: `This job was made with it. ${studio.model} will draw something else from the same words.`,
+    buttons: [["Show models", () => byId("open-models").click()], ["All right"]],
+  });
+}
+
+/** Restores the job that a dropped picture remembers, and shows the picture. */
+async function restoreFrom(file) {
+  try {
+    const bytes = await file.arrayBuffer();
+    const { job } = await engine.ask({ type: "read-png", bytes }, [bytes]);
+    const [width, height] = sides(job.size) ?? [512, 512];
+    sky.show({ job, seed: job.seed, width, height, png: file });
+    restore(checked(job));
+    toast("Its job is restored. Generate makes it again.");
+  } catch (error) {
+    notice({
+      title: `${file.name} brings no job`,
+      text: error.message,
+      ways: ["Pictures that Guidestar made carry their job inside the file. Sites and messengers that shrink pictures throw it away: the file as it was downloaded still has it."],
+      buttons: [["All right"]],
+    });
+  }
+}
+
+/** Says what was dropped, and what could have been. */
+function refuse(names) {
+  notice({
+    title: names.length === 1 ? `${names[0]} is of no use here` : "Those files are of no use here",
+    text: "What can be dropped: a PNG that Guidestar made, to restore its job; a Stable Diffusion 1.x checkpoint, as one .safetensors file or as a folder in the diffusers layout.",
+    buttons: [["All right"]],
+  });
+}
+
+/** Restores the job that the address carries. */
+function followLink() {
+  try {
+    const job = linked(location.hash);
+    if (!job) return;
+    restore(job);
+    toast("This link brought a job. Generate makes its picture.");
+  } catch (error) {
+    notice({ title: "This link brings no job", text: error.message, buttons: [["All right"]] });
+  }
+}

@@ -1,0 +1,13 @@
+/** Create: a picture from words. */
+
+export const create = {
+  name: "create",
+  title: "Create",
+  verb: "Generate",
+  works: true,
+  about: [],
+  fields: [],
+  controls: () => [],
+  amend: (job) => job,
+  restore: () => true,
+};
