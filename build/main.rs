@@ -1,5 +1,6 @@
 //! Prepares the shaders: expands imports, validates every shader in every storage format and writes `shaders.rs`, from
-//! which the kernels take sources, bindings and the layout of uniform blocks. An invalid shader does not build.
+//! which the kernels take sources, bindings and the layout of uniform blocks. An invalid shader does not build. And puts the built
+//! page into the program where that is asked for.
 
 #![expect(clippy::print_stdout, reason = "that is how a build script speaks")]
 // Fulfilled only in the lints for browsers, whose rules reach this file too.
@@ -10,6 +11,7 @@
 
 mod emit;
 mod expand;
+mod page;
 mod reflect;
 
 use std::{env, error::Error, fs, path::Path, process::ExitCode};
@@ -47,8 +49,9 @@ fn prepare() -> Result<(), Box<dyn Error>> {
     }
     let code = emit::emit(&preludes, &shaders);
     let out = env::var("OUT_DIR")?;
-    fs::write(Path::new(&out).join("shaders.rs"), code)?;
-    Ok(())
+    let out = Path::new(&out);
+    fs::write(out.join("shaders.rs"), code)?;
+    page::embed(out)
 }
 
 /// Names of the shaders, which are the files directly in `shaders/`, without their ending.

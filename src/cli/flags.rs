@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{bench::Bench, models::Models};
+use super::{bench::Bench, models::Models, serve::Serve};
 use crate::{
     diffusion::{NoiseSource, schedule::PredictionType, schedule::Spacing},
     session::{Job, Parity, Quirks, SamplerName, Size},
@@ -48,7 +48,16 @@ pub enum Command {
     /// Measure how fast this device is, against its own limits.
     #[command(after_help = BENCH_EXAMPLES)]
     Bench(Bench),
+    /// Serve the page to this machine's browser.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
 }
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  guidestar serve --open
+  guidestar serve --port 8080
+  guidestar serve --dir dist";
 
 const BENCH_EXAMPLES: &str = "\
 Examples:

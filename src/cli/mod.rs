@@ -9,6 +9,7 @@ mod model;
 mod models;
 mod place;
 mod report;
+mod serve;
 mod stop;
 
 use std::process::ExitCode;
@@ -40,5 +41,6 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Replay(flags) => generate::replay(flags, cli.talk),
         Command::Bench(flags) => bench::bench(flags, cli.talk),
         Command::Models(command) => models::models(command, cli.talk),
+        Command::Serve(flags) => serve::serve(flags, cli.talk),
     }
 }

@@ -68,3 +68,18 @@ export function listen(page, expected = []) {
   page.on("pageerror", (error) => note(String(error)));
   return errors;
 }
+
+/** Opens the page with a canned worker that behaves as `now` says; what its console said that was not expected is in `errors`. */
+export async function openCanned(browser, { now = {}, hash = "", expected = [], context: options = {} } = {}) {
+  const scene = { now };
+  const server = await serveSources(scene);
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, serviceWorkers: "block", ...options });
+  const page = await context.newPage();
+  const errors = listen(page, expected);
+  await page.goto(server.address + hash);
+  const close = async () => {
+    await context.close();
+    server.close();
+  };
+  return { page, context, scene, server, errors, close };
+}

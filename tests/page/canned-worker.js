@@ -2,7 +2,7 @@
  * A worker that says what the real one would, without a GPU: the page's tests put it in the real one's place, behind a line that
  * sets SCENE. It draws a star where the real one draws a picture.
  *
- * SCENE may say: `unavailable` (a reason), `device` (what `opened` says), `loadMs`, `stepMs`, `failing` (a failure for every job),
+ * SCENE may say: `unavailable` (a reason), `device` (what `opened` says), `loadMs`, `stepMs`, `holdAt` (a step to stay at), `failing` (a failure for every job),
  * `lostAt` (a step), `crashAt` (a step), `storage` (null for a private window), `models` (beyond mini), `inspected`,
  * `fetchMs`, `needs`.
  */
@@ -60,7 +60,8 @@ const acts = {
     tell({ event: "started", job: whole, device: scene.device.name, precision: "f16", count: whole.count, steps: whole.steps });
     const [width, height] = whole.size.split("x").map(Number);
     for (let picture = 0; picture < whole.count; picture += 1) {
-      const seed = whole.seed + picture;
+      // A seed beyond what a number holds comes and goes as digits.
+      const seed = typeof whole.seed === "string" ? whole.seed : whole.seed + picture;
       for (let step = 1; step <= whole.steps; step += 1) {
         await wait(scene.stepMs);
         if (stopped) return tell({ event: "stopped", finished: picture, of: whole.count });
@@ -72,6 +73,7 @@ const acts = {
         tell({ event: "step", picture, step, of: whole.steps, rate: 1000 / scene.stepMs, left_secs: ((whole.steps - step) * scene.stepMs) / 1000 });
         const rgba = draw(width / 8, height / 8, seed, 1 - step / whole.steps).data;
         postMessage({ type: "preview", picture, step, width: width / 8, height: height / 8, rgba: rgba.buffer, id }, [rgba.buffer]);
+        if (step === scene.holdAt) await new Promise(() => {});
       }
       const image = draw(width, height, seed, 0);
       const alone = { ...whole, seed, count: 1, made_on: { program: "guidestar 0", device: scene.device.name, precision: "f16" } };
@@ -133,7 +135,8 @@ async function bring(name, act, stored, id) {
 }
 
 /** A star on a plain ground whose colour the seed decides, under as much noise as is left. */
-function draw(width, height, seed, noise) {
+function draw(width, height, digits, noise) {
+  const seed = Number(digits) % 1e9;
   const image = new ImageData(width, height);
   const hue = (seed * 0.61803) % 1;
   const ground = [0, 1 / 3, 2 / 3].map((shift) => 120 + 70 * Math.cos(2 * Math.PI * (hue + shift)));

@@ -14,7 +14,10 @@ export class Past {
   constructor(onopen) {
     this.onopen = onopen;
     wireSheet(this.#sheet, byId("open-history"), () => this.#fill());
-    this.#sheet.addEventListener("close", () => this.#forget());
+    this.#sheet.addEventListener("close", () => {
+      this.#forget();
+      this.#body.replaceChildren();
+    });
     shelf.onchange(() => this.#sheet.open && this.#fill());
   }
 

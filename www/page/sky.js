@@ -86,12 +86,17 @@ export class Sky {
   /** Shows the pictures of a run of several below the first, and empty places for those that are to come. */
   tiles(pictures, count, onchoose) {
     for (const address of this.#tileAddresses) URL.revokeObjectURL(address);
+    this.#tiles.hidden = count < 2;
+    if (count < 2) {
+      this.#tileAddresses = [];
+      return this.#tiles.replaceChildren();
+    }
     this.#tileAddresses = pictures.map(({ png }) => URL.createObjectURL(png));
     const made = pictures.map((picture, at) => {
       const image = build("img", { src: this.#tileAddresses[at], alt: "" });
       const button = build(
         "button",
-        { type: "button", "aria-pressed": "false", "aria-label": `Picture ${at + 1}, seed ${picture.seed}`, onclick: () => onchoose(picture) },
+        { type: "button", "aria-pressed": "false", "aria-label": `Picture ${at + 1} of ${count}`, onclick: () => onchoose(picture) },
         image,
       );
       button.picture = picture;
@@ -100,7 +105,6 @@ export class Sky {
     const coming = Array.from({ length: Math.max(count - pictures.length, 0) }, () =>
       build("li", { className: "coming", "aria-hidden": "true" }),
     );
-    this.#tiles.hidden = count < 2;
     this.#tiles.replaceChildren(...made, ...coming);
     this.#press(this.shown);
   }

@@ -93,7 +93,6 @@ export class Studio {
   /** Ends the run within a step. */
   stop() {
     this.engine.post({ type: "stop" });
-    byId("stop").disabled = true;
     byId("stop").textContent = "Stopping";
   }
 
@@ -289,7 +288,6 @@ export class Studio {
     const stop = byId("stop");
     if (!working && document.activeElement === stop) byId("generate").focus();
     stop.hidden = !working;
-    stop.disabled = false;
     stop.textContent = "Stop";
   }
 }

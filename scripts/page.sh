@@ -1,0 +1,24 @@
+# The page.
+
+# build_page dev|release FOLDER : everything a web server needs, in a folder.
+build_page() {
+  local profile=$1 folder=$2
+  rm -rf "$folder"
+  mkdir -p "$folder/models"
+  cp -R www/. "$folder"
+  cp -R models/mini "$folder/models/"
+  build_for_web "$profile" "$folder/page/engine"
+  bash scripts/page/stamp.sh "$folder"
+}
+
+need_page_browser() {
+  have chromium || apt_install chromium
+  # The screenshots are drawn with this font.
+  [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || apt_install fonts-dejavu-core
+  have node || apt_install nodejs
+  have npm || apt_install npm
+  if [ ! -d tests/page/node_modules/playwright-core ]; then
+    say "installing Playwright into tests/page/node_modules/"
+    npm install --prefix tests/page --no-package-lock --no-audit --no-fund
+  fi
+}

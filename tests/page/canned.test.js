@@ -1,0 +1,359 @@
+/** What the page does, with a worker that plays the engine: no GPU, and every state can be had. */
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { launch, openCanned } from "./browser.js";
+
+let browser;
+before(async () => (browser = await launch()));
+after(() => browser.close());
+
+/** A test on a page of its own; at its end nothing unexpected may stand in the console. */
+function pageTest(sentence, options, act) {
+  test(sentence, { timeout: 60_000 }, async () => {
+    const opened = await openCanned(browser, options);
+    try {
+      await act(opened);
+      assert.deepEqual(opened.errors, []);
+    } finally {
+      await opened.close();
+    }
+  });
+}
+
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+
+/** Presses Generate and waits for the picture. */
+async function generate(page) {
+  await button(page, "Generate").click();
+  await button(page, "Download").waitFor();
+}
+
+/** The bytes that Download gives, and the name it gives them. */
+async function download(page) {
+  const coming = page.waitForEvent("download");
+  await button(page, "Download").click();
+  const file = await coming;
+  return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
+}
+
+/** Drops files on the page, as a file manager would. */
+async function drop(page, ...files) {
+  const transfer = await page.evaluateHandle(
+    (given) => {
+      const data = new DataTransfer();
+      for (const { name, type, bytes } of given) data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], name, { type }));
+      return data;
+    },
+    files.map(({ name, type, bytes }) => ({ name, type, bytes: Buffer.from(bytes).toString("base64") })),
+  );
+  for (const event of ["dragenter", "dragover", "drop"]) await page.dispatchEvent("body", event, { dataTransfer: transfer });
+}
+
+pageTest("a first visit has the prompt focused, an example in it, and one press makes a picture", {}, async ({ page }) => {
+  const prompt = page.getByLabel("Prompt", { exact: true });
+  assert.equal(await prompt.inputValue(), "a red apple on a blue background");
+  assert.ok(await prompt.evaluate((field) => field === document.activeElement));
+  await page.keyboard.press("Enter");
+  const picture = page.getByRole("img", { name: "a red apple on a blue background" });
+  await button(page, "Download").waitFor();
+  assert.deepEqual(await picture.evaluate((image) => [image.naturalWidth, image.naturalHeight]), [128, 128]);
+  assert.match(await page.locator("#caption").innerText(), /128 × 128, 25 steps, seed 3/);
+  const { name, bytes } = await download(page);
+  assert.equal(name, "a-red-apple-on-a-blue-background-3.png");
+  assert.ok(bytes.includes("guidestar\0{"));
+});
+
+pageTest("progress says what, how much and how long, in the page and in its title", { now: { stepMs: 60 } }, async ({ page }) => {
+  await button(page, "Generate").click();
+  await page.locator("#progress-what", { hasText: /^Step \d+ of 25$/ }).waitFor();
+  assert.match(await page.title(), /^\d+\/25 · Guidestar$/);
+  assert.match(await page.locator("#progress-left").innerText(), /left$/);
+  assert.ok((await page.getByRole("progressbar").getAttribute("value")) > 0);
+  await page.getByRole("img", { name: /^Preview: a red apple/ }).waitFor();
+  await button(page, "Download").waitFor();
+  assert.equal(await page.title(), "Guidestar");
+});
+
+pageTest("a press before the model is there waits for it", { now: { loadMs: 600 } }, async ({ page }) => {
+  await button(page, "Generate").click();
+  await page.locator("#progress-what", { hasText: /^Loading mini: [\d.]+ of 23 MB$/ }).waitFor();
+  await button(page, "Download").waitFor();
+});
+
+pageTest("stop ends within a step and keeps the preview", { now: { stepMs: 100 } }, async ({ page }) => {
+  await button(page, "Generate").click();
+  await page.locator("#progress-what", { hasText: "Step 3 of 25" }).waitFor();
+  await button(page, "Stop").click();
+  await page.getByText(/stopped at step \d of 25, seed 3/).waitFor();
+  assert.ok(await page.getByRole("img", { name: /^Preview/ }).isVisible());
+  assert.ok(await button(page, "Stop").isHidden());
+  assert.ok(await button(page, "Generate").evaluate((element) => element === document.activeElement));
+  await page.getByLabel("Steps").fill("2");
+  await generate(page);
+});
+
+pageTest("a picture dropped on the page restores its whole job", {}, async ({ page }) => {
+  await page.getByLabel("Prompt", { exact: true }).fill("a castle on pink");
+  await page.getByLabel("Negative prompt").fill("blurry");
+  await page.getByLabel("Seed").fill("77");
+  await page.getByLabel("Steps").fill("6");
+  await page.getByLabel("Guidance scale").fill("4.5");
+  await page.getByLabel("Sampler").selectOption("pndm");
+  await page.getByLabel("Size").selectOption("another size");
+  await page.getByLabel("Width x height").fill("96 × 64");
+  await generate(page);
+  const { bytes } = await download(page);
+  await page.reload();
+  await drop(page, { name: "castle.png", type: "image/png", bytes });
+  await page.getByText("Its job is restored.").waitFor();
+  assert.equal(await page.getByLabel("Prompt", { exact: true }).inputValue(), "a castle on pink");
+  assert.equal(await page.getByLabel("Negative prompt").inputValue(), "blurry");
+  assert.equal(await page.getByLabel("Seed").inputValue(), "77");
+  assert.equal(await button(page, "Lock").getAttribute("aria-pressed"), "true");
+  assert.equal(await page.getByLabel("Steps").inputValue(), "6");
+  assert.equal(await page.getByLabel("Guidance scale").inputValue(), "4.5");
+  assert.equal(await page.getByLabel("Sampler").inputValue(), "pndm");
+  assert.equal(await page.getByLabel("Width x height").inputValue(), "96x64");
+  await generate(page);
+  assert.match(await page.locator("#caption").innerText(), /96 × 64, 6 steps, seed 77/);
+});
+
+pageTest("other files are refused in words", {}, async ({ page }) => {
+  await drop(page, { name: "plain.png", type: "image/png", bytes: [137, 80, 78, 71] });
+  await page.getByRole("heading", { name: "plain.png brings no job" }).waitFor();
+  await drop(page, { name: "song.mp3", type: "audio/mpeg", bytes: [1, 2, 3] });
+  await page.getByRole("heading", { name: "song.mp3 is of no use here" }).waitFor();
+  await button(page, "All right").click();
+  assert.ok(await page.locator("#notice").isHidden());
+});
+
+pageTest("the history outlives a reload, and can be deleted and cleared", {}, async ({ page }) => {
+  await page.getByLabel("Steps").fill("2");
+  await generate(page);
+  await button(page, "Again with another seed").click();
+  await page.waitForFunction(() => !document.querySelector("#caption").hidden && !/seed 3,/.test(document.querySelector("#caption").innerText));
+  await page.reload();
+  await button(page, "History").click();
+  const entries = page.getByRole("dialog", { name: "History" }).getByRole("listitem");
+  await page.getByText("2 pictures").waitFor();
+  await entries.nth(1).getByRole("button", { name: /^a red apple/ }).click();
+  assert.match(await page.locator("#caption").innerText(), /seed 3,/);
+  assert.equal(await page.getByLabel("Seed").inputValue(), "3");
+  await button(page, "History").click();
+  await entries.first().getByRole("button", { name: /^Delete/ }).click();
+  await page.getByText("1 picture", { exact: true }).waitFor();
+  await button(page, "Clear history").click();
+  await button(page, "Really delete all pictures?").click();
+  await page.getByText("Nothing yet.").waitFor();
+});
+
+pageTest("a seed is drawn anew unless it is locked", {}, async ({ page }) => {
+  await page.getByLabel("Steps").fill("1");
+  await generate(page);
+  const seed = page.getByLabel("Seed");
+  const done = (last) => page.waitForFunction((before) => document.querySelector("#stage").dataset.state === "done" && document.querySelector("#caption").innerText !== before, last);
+  let caption = await page.locator("#caption").innerText();
+  await button(page, "Generate").click();
+  await done(caption);
+  const drawn = await seed.inputValue();
+  assert.notEqual(drawn, "3");
+  await button(page, "Lock").click();
+  await generate(page);
+  assert.equal(await seed.inputValue(), drawn);
+  await seed.fill("18446744073709551615");
+  caption = await page.locator("#caption").innerText();
+  await button(page, "Generate").click();
+  await done(caption);
+  assert.match(await page.locator("#caption").innerText(), /seed 18446744073709551615/);
+});
+
+pageTest("four variations are shown side by side, and one can be chosen", {}, async ({ page }) => {
+  await page.getByLabel("Steps").fill("2");
+  await generate(page);
+  await button(page, "Four variations").click();
+  const tiles = page.getByRole("list", { name: "Pictures of this run" }).getByRole("button");
+  await tiles.nth(3).waitFor();
+  await tiles.nth(1).click();
+  assert.equal(await tiles.nth(1).getAttribute("aria-pressed"), "true");
+  const first = Number(await page.getByLabel("Seed").inputValue());
+  assert.ok((await page.locator("#caption").innerText()).includes(`seed ${first + 1},`));
+});
+
+pageTest("a link carries the whole job in its fragment", { context: { permissions: ["clipboard-read", "clipboard-write"] } }, async ({ page, context }) => {
+  await page.getByLabel("Prompt", { exact: true }).fill("ein Löwe 🦁 on yellow");
+  await page.getByLabel("Steps").fill("3");
+  await page.getByLabel("Seed").fill("5");
+  await generate(page);
+  await button(page, "Share link").click();
+  await page.getByText("Link copied.").waitFor();
+  const address = await page.evaluate(() => navigator.clipboard.readText());
+  const other = await context.newPage();
+  await other.goto(address);
+  assert.equal(await other.getByLabel("Prompt", { exact: true }).inputValue(), "ein Löwe 🦁 on yellow");
+  assert.equal(await other.getByLabel("Seed").inputValue(), "5");
+  assert.equal(await other.getByLabel("Steps").inputValue(), "3");
+  await other.goto(`${address.slice(0, -9)}`);
+  await other.reload();
+  await other.getByRole("heading", { name: "This link brings no job" }).waitFor();
+});
+
+pageTest("a copied picture is a PNG", { context: { permissions: ["clipboard-read", "clipboard-write"] } }, async ({ page }) => {
+  await page.getByLabel("Steps").fill("1");
+  await generate(page);
+  await button(page, "Copy").click();
+  await page.getByText(/^Copied/).waitFor();
+  const types = await page.evaluate(async () => (await navigator.clipboard.read()).flatMap((item) => item.types));
+  assert.deepEqual(types, ["image/png"]);
+});
+
+const CHECKPOINT = { name: "dreamy.safetensors", type: "", bytes: [0] };
+
+pageTest("adding a checkpoint says what it takes first, shows progress, and can be cancelled", { now: { fetchMs: 50 } }, async ({ page }) => {
+  await drop(page, CHECKPOINT);
+  const models = page.getByRole("dialog", { name: "Models" });
+  await models.getByText("Adding this stores 2.1 GB, takes 2.6 GB of GPU memory.").waitFor();
+  await models.getByRole("button", { name: "Add and store" }).click();
+  await models.getByText(/^Storing dreamy.safetensors: [\d.]+ of 2.1 GB$/).waitFor();
+  await models.getByRole("button", { name: "Cancel" }).click();
+  assert.equal(await models.getByRole("listitem").count(), 1);
+  await models.getByLabel("Address of a .safetensors file").fill("https://example.org/sd15.safetensors");
+  await models.getByLabel("SHA-256").fill("abc");
+  await models.getByRole("button", { name: "Look at it" }).click();
+  assert.equal(await models.getByLabel("SHA-256").evaluate((field) => field.validity.valid), false);
+  await models.getByLabel("SHA-256").fill("");
+  await models.getByRole("button", { name: "Look at it" }).click();
+  await models.getByText("Adding this fetches 2.1 GB, stores 2.1 GB, takes 2.6 GB of GPU memory.").waitFor();
+  await models.getByRole("button", { name: "Add and store" }).click();
+  await page.getByText("sd15.safetensors is stored in this browser.").waitFor();
+  await models.getByText("in use").waitFor();
+  await models.getByRole("button", { name: "Remove sd15.safetensors" }).click();
+  await page.waitForFunction(() => document.querySelectorAll("#models .model").length === 1);
+});
+
+pageTest("an interrupted download can go on", { now: { models: [{ name: "half.safetensors", place: "partial", bytes: 2e9, done_bytes: 9e8, url: "https://example.org/half.safetensors" }] } }, async ({ page }) => {
+  await button(page, "Models").click();
+  await page.getByText("0.9 of 2.0 GB, not whole yet").waitFor();
+  await page.getByRole("button", { name: "Go on fetching half.safetensors" }).click();
+  await page.getByText(/^Fetching half.safetensors/).waitFor();
+});
+
+pageTest("a checkpoint that cannot be used is refused in words", { now: { inspected: { problem: "this is Stable Diffusion XL, which is not built in" } } }, async ({ page }) => {
+  await drop(page, CHECKPOINT);
+  await page.getByText("this is Stable Diffusion XL, which is not built in").waitFor();
+});
+
+pageTest("a window that stores nothing says so and still takes a checkpoint for the visit", { now: { storage: null, inspected: { store_problem: "There is not enough room." } } }, async ({ page }) => {
+  await drop(page, CHECKPOINT);
+  await page.getByText("This window stores nothing").waitFor();
+  assert.ok(await button(page, "Add and store").isDisabled());
+  await button(page, "Use for this visit").click();
+  await page.getByText("is here until this page is closed").waitFor();
+});
+
+for (const [reason, heading, way] of [
+  ["no-webgpu", "This browser has no WebGPU", "Chrome and Edge have WebGPU since version 113"],
+  ["no-adapter", "The browser offers no GPU", "Switch hardware acceleration on"],
+  ["failed", "The GPU did not open", "Close other pages and programs"],
+]) {
+  pageTest(`without a GPU (${reason}) the page says what to do, and tries again`, { now: { unavailable: reason } }, async ({ page, scene }) => {
+    await page.getByRole("alert").getByRole("heading", { name: heading }).waitFor();
+    await page.getByText(way).waitFor();
+    await page.getByText("guidestar generate").waitFor();
+    await button(page, "History").click();
+    await page.keyboard.press("Escape");
+    scene.now = {};
+    await button(page, "Try again").click();
+    await page.locator("#device[data-state=ready]").waitFor();
+    await generate(page);
+  });
+}
+
+pageTest("a processor that plays the GPU is named as slow", { now: { device: { name: "SwiftShader", api: "webgpu", storage: "f16", software: true, details: [] } } }, async ({ page }) => {
+  await page.getByText("SwiftShader, a processor playing the GPU: slow").waitFor();
+});
+
+pageTest("a lost GPU is told of, and the picture goes on", { now: { lostAt: 3 } }, async ({ page }) => {
+  await button(page, "Generate").click();
+  await page.getByRole("heading", { name: "The GPU was lost" }).waitFor();
+  await button(page, "Download").waitFor();
+});
+
+pageTest("an engine that dies can be started again", { now: { crashAt: 2 }, expected: ["unreachable executed"] }, async ({ page, scene }) => {
+  await button(page, "Generate").click();
+  await page.getByRole("heading", { name: "The engine stopped" }).waitFor();
+  scene.now = {};
+  await button(page, "Start it again").click();
+  await generate(page);
+});
+
+pageTest("a job that has no room offers a smaller size", { now: { failing: "a picture of 128x128 needs 9 GB and the GPU has 1 GB of memory" } }, async ({ page, scene }) => {
+  await button(page, "Generate").click();
+  await page.getByText("A picture of 128x128 needs 9 GB").waitFor();
+  assert.ok(await button(page, "Try 64 × 64").isVisible());
+  assert.ok(await button(page, "Try again").isVisible());
+  assert.deepEqual(scene.now.failing.length > 0, true);
+});
+
+pageTest("what a job takes is said before it starts, and why it cannot be had", { now: { needs: { problem: "This needs 12 GB of GPU memory, and 4 GB are there." } } }, async ({ page }) => {
+  await page.getByText("This needs 12 GB of GPU memory, and 4 GB are there.").waitFor();
+});
+
+pageTest("everything can be done with the keyboard alone", { now: { stepMs: 40 } }, async ({ page }) => {
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent.trim());
+  const tabTo = async (name, key = "Tab") => {
+    for (let press = 0; press < 60; press += 1) {
+      if ((await focused()).startsWith(name)) return;
+      await page.keyboard.press(key);
+    }
+    assert.fail(`${name} cannot be reached`);
+  };
+  await page.keyboard.type("a star on a purple background");
+  await tabTo("Generate");
+  await page.keyboard.press("Enter");
+  await page.locator("#progress-what", { hasText: /^Step [2-9]/ }).waitFor();
+  await tabTo("Stop");
+  await page.keyboard.press("Enter");
+  await page.getByText(/stopped at step/).waitFor();
+  assert.equal(await focused(), "Generate");
+  await page.keyboard.press("Enter");
+  await button(page, "Download").waitFor();
+  await tabTo("Download");
+  await tabTo("History", "Shift+Tab");
+  await page.keyboard.press("Enter");
+  await page.getByText("1 picture", { exact: true }).waitFor();
+  await tabTo("Delete a star on a purple background");
+  await page.keyboard.press("Enter");
+  await page.getByText("Nothing yet.").waitFor();
+  await page.keyboard.press("Escape");
+  assert.equal(await focused(), "History");
+  await tabTo("Create");
+  for (const name of ["Sharpen", "Restyle", "Steer", "Create"]) {
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await focused(), name);
+  }
+});
+
+pageTest("the bench can be measured and copied", { hash: "#bench", context: { permissions: ["clipboard-read", "clipboard-write"] } }, async ({ page }) => {
+  await button(page, "Measure").click();
+  await page.getByText("attention 4096").waitFor();
+  await button(page, "Copy as text").click();
+  const text = await page.evaluate(() => navigator.clipboard.readText());
+  assert.match(text, /device +Canned GPU/);
+  assert.match(text, /conv3x3 320->320/);
+  await page.getByRole("link", { name: "Back to the picture" }).click();
+  await button(page, "Generate").waitFor();
+});
+
+test("a changed theme outlives a reload", async () => {
+  const { page, close } = await openCanned(browser, { context: { colorScheme: "dark" } });
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const dark = await ground();
+  await page.getByRole("button", { name: "Light or dark" }).click();
+  const light = await ground();
+  assert.notEqual(light, dark);
+  await page.reload();
+  assert.equal(await ground(), light);
+  await close();
+});
