@@ -1,6 +1,6 @@
 # The page.
 
-# build_page dev|release FOLDER : everything a web server needs, in a folder.
+# build_page dev|web FOLDER : everything a web server needs, in a folder.
 build_page() {
   local profile=$1 folder=$2
   rm -rf "$folder"

@@ -12,10 +12,12 @@ test_everything() {
   part documentation test_documentation
   part wasm-lints check_wasm_lints
   if without_gpu; then
-    say "left out, because GUIDESTAR_TEST_GPU=no: Chromium, Node with Dawn"
+    part page test_page
+    say "left out, because GUIDESTAR_TEST_GPU=no: Chromium, Node with Dawn, the built page"
   else
     part chromium test_chromium
     part dawn test_dawn
+    part page test_page
   fi
   sum_up $((SECONDS - start))
 }
@@ -94,6 +96,13 @@ test_dawn() {
   use_vulkan
   build_for_web dev tests/dawn/pkg
   timeout 900 node --test --test-reporter=tap tests/dawn/unet.test.js
+}
+
+# Against a canned worker first, then as it was built.
+test_page() {
+  local tests=(tests/page/canned.test.js tests/page/looks.test.js)
+  need_page_browser
+  timeout 600 node --test --test-reporter=tap "${tests[@]}"
 }
 
 # part NAME COMMAND : runs a part, shows its output, and adds up what it counted. A part that only passes or fails

@@ -310,6 +310,7 @@ fn help_is_as_it_was() {
         ("help-generate", &["generate", "--help"]),
         ("help-replay", &["replay", "--help"]),
         ("help-models", &["models", "--help"]),
+        ("help-serve", &["serve", "--help"]),
     ] {
         let run = desk
             .run(arguments)

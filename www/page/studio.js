@@ -40,6 +40,11 @@ export class Studio {
     this.#ready = false;
     this.progress.show({ what: "Starting", title: "Starting" });
     this.engine.start();
+    this.#load();
+  }
+
+  #load() {
+    this.#ready = false;
     this.engine.post({ type: "load", model: this.#model });
   }
 
@@ -52,8 +57,7 @@ export class Studio {
     if (model === this.#model) return;
     this.#model = model;
     this.models.setCurrent(model);
-    this.#ready = false;
-    this.engine.post({ type: "load", model });
+    this.#load();
   }
 
   /** Starts what the form spells. */
@@ -94,6 +98,8 @@ export class Studio {
   stop() {
     this.engine.post({ type: "stop" });
     byId("stop").textContent = "Stopping";
+    // A loading ends too: it begins anew, with nothing waiting for it.
+    if (!this.#ready) this.#load();
   }
 
   /** Asks what the form's job would take, once typing rests. */
@@ -270,6 +276,8 @@ export class Studio {
 
   #failed(message, causes = []) {
     this.bench.ready();
+    // What the person ended themselves is no news.
+    if (message === "interrupted") return;
     if (this.models.failed(message)) return;
     const run = this.#working ? this.run : null;
     this.#setWorking(false);
