@@ -1,5 +1,7 @@
 //! `guidestar serve`, spoken to as a browser does and as an attacker might.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},

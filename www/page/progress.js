@@ -39,11 +39,12 @@ export class Progress {
     });
   }
 
-  /** A step of a sampler. */
-  showStep({ picture, step, of, left_secs }, count) {
-    const which = count > 1 ? `Picture ${picture + 1} of ${count}, step` : "Step";
+  /** A step of a sampler; `label` tells which part of a plan it is of. */
+  showStep({ picture, step, of, left_secs }, count, label = "") {
+    const which = [label, count > 1 && `picture ${picture + 1} of ${count}`, `step ${step} of ${of}`].filter(Boolean).join(", ");
+    const last = step === of && picture + 1 === count;
     this.show({
-      what: step === of && picture + 1 === count ? "Finishing the picture" : `${which} ${step} of ${of}`,
+      what: last && !label ? "Finishing the picture" : which.charAt(0).toUpperCase() + which.slice(1),
       title: count > 1 ? `${picture + 1}/${count}, ${step}/${of}` : `${step}/${of}`,
       fraction: (picture * of + step) / (count * of),
       leftSecs: left_secs,

@@ -1,5 +1,6 @@
 /** The picture's place: nothing yet, a preview that sharpens, or a finished picture with what can be done with it. */
 
+import { compared } from "./compare.js";
 import { build, byId } from "./dom.js";
 import { sides } from "./job.js";
 import { duration } from "./numbers.js";
@@ -11,8 +12,8 @@ export class Sky {
   #tiles = byId("tiles");
   #empty;
   #canvas = null;
-  /** Addresses of pictures on show, to be given back. */
-  #address = null;
+  /** Addresses of what is on show, to be given back. */
+  #addresses = [];
   #tileAddresses = [];
   /** The picture on show. */
   shown = null;
@@ -62,29 +63,34 @@ export class Sky {
   show(picture) {
     this.#clear("done");
     this.shown = picture;
-    this.#address = URL.createObjectURL(picture.png);
-    const image = build("img", {
-      className: "picture",
-      src: this.#address,
-      alt: picture.job.prompt,
-      width: picture.width,
-      height: picture.height,
-      decoding: "sync",
-    });
-    this.#frame.append(image);
-    const made = [
-      `${picture.width} × ${picture.height}`,
-      picture.job.steps && `${picture.job.steps} steps`,
-      `seed ${picture.seed}`,
-      picture.secs && duration(picture.secs),
-    ];
-    this.#say(picture.job.prompt, made.filter(Boolean).join(", "));
+    this.#frame.append(this.#image(picture, picture.job.prompt));
+    this.#say(picture.job.prompt, made(picture));
     byId("actions").hidden = false;
     this.#press(picture);
   }
 
-  /** Shows the pictures of a run of several below the first, and empty places for those that are to come. */
-  tiles(pictures, count, onchoose) {
+  /** Shows two pictures under one slider; what is done with "this picture" is done with the second. */
+  compare([first, second], labels) {
+    this.#clear("done");
+    this.shown = second;
+    const images = [first, second].map((picture, at) => this.#image(picture, `${picture.job.prompt}, ${labels[at]}`));
+    this.#frame.append(compared(images, labels));
+    this.#say(second.job.prompt, made(second));
+    byId("actions").hidden = false;
+    this.#press(null);
+  }
+
+  #image({ png, width, height }, alt) {
+    const address = URL.createObjectURL(png);
+    this.#addresses.push(address);
+    return build("img", { className: "picture", src: address, alt, width, height, decoding: "sync" });
+  }
+
+  /**
+   * Shows the pictures of a run of several below the sky, and empty places for those that are to come. `onchoose` hears of
+   * the one that was pressed, or of null for both under the slider, which `labels` of two make possible.
+   */
+  tiles(pictures, count, onchoose, labels = []) {
     for (const address of this.#tileAddresses) URL.revokeObjectURL(address);
     this.#tiles.hidden = count < 2;
     if (count < 2) {
@@ -94,14 +100,16 @@ export class Sky {
     this.#tileAddresses = pictures.map(({ png }) => URL.createObjectURL(png));
     const made = pictures.map((picture, at) => {
       const image = build("img", { src: this.#tileAddresses[at], alt: "" });
-      const button = build(
-        "button",
-        { type: "button", "aria-pressed": "false", "aria-label": `Picture ${at + 1} of ${count}`, onclick: () => onchoose(picture) },
-        image,
-      );
+      const name = labels[at] ? `Picture ${labels[at]}` : `Picture ${at + 1} of ${count}`;
+      const button = build("button", { type: "button", "aria-pressed": "false", "aria-label": name, onclick: () => onchoose(picture) }, image);
       button.picture = picture;
-      return build("li", {}, button);
+      return build("li", {}, button, labels[at] ? build("span", { className: "hint", textContent: labels[at] }) : null);
     });
+    if (labels.length === 2 && pictures.length === 2) {
+      const both = build("button", { type: "button", className: "both", "aria-pressed": "true", textContent: "Compare", onclick: () => onchoose(null) });
+      both.picture = null;
+      made.push(build("li", {}, both));
+    }
     const coming = Array.from({ length: Math.max(count - pictures.length, 0) }, () =>
       build("li", { className: "coming", "aria-hidden": "true" }),
     );
@@ -130,7 +138,13 @@ export class Sky {
     byId("actions").hidden = true;
     this.#canvas = null;
     this.shown = null;
-    if (this.#address) URL.revokeObjectURL(this.#address);
-    this.#address = null;
+    for (const address of this.#addresses.splice(0)) URL.revokeObjectURL(address);
   }
+}
+
+/** How a picture was made, in a line. */
+function made({ width, height, job, seed, secs }) {
+  const techniques = job.sag ? [`SAG ${job.sag.scale}`] : [];
+  const parts = [`${width} × ${height}`, job.steps && `${job.steps} steps`, ...techniques, `seed ${seed}`, secs && duration(secs)];
+  return parts.filter(Boolean).join(", ");
 }

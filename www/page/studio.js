@@ -18,6 +18,8 @@ export class Studio {
   #model = "mini";
   #device = byId("device");
   #needTimer;
+  /** Pictures that need not be drawn again, by their jobs as JSON. */
+  #reusable = new Map();
 
   constructor({ engine, desk, tabs, sky, progress, past, models, bench }) {
     Object.assign(this, { engine, desk, tabs, sky, progress, past, models, bench });
@@ -63,7 +65,7 @@ export class Studio {
   /** Starts what the form spells. */
   generate() {
     if (this.#working || !this.tabs.current.works || !this.desk.valid()) return;
-    this.begin(this.tabs.current.amend(this.desk.nextJob(this.#model)));
+    this.begin(this.tabs.current.plan(this.desk.nextJob(this.#model)));
   }
 
   /** The job of the form again, with a seed nobody chose. */
@@ -77,21 +79,38 @@ export class Studio {
   vary() {
     if (this.#working || !this.desk.valid()) return;
     this.desk.setSeed(drawnSeed());
-    this.begin({ ...this.tabs.current.amend(this.desk.nextJob(this.#model)), count: 4 });
+    const { job } = this.tabs.current.plan(this.desk.nextJob(this.#model)).at(-1);
+    this.begin([{ job: { ...job, count: 4 } }]);
   }
 
-  /** Starts a job. It waits in the worker until the device is open and the model loaded. */
-  begin(job) {
+  /** Starts the parts of a plan. They wait in the worker until the device is open and the model loaded. */
+  begin(parts) {
     hush();
-    this.run = { job, tab: this.tabs.current, pictures: [], secs: [], step: 0, of: 0, pinned: false };
+    this.run = { parts, at: -1, job: parts[0].job, pictures: [], step: 0, of: 0, pinned: false };
     this.#setWorking(true);
-    this.#showTiles(job.count);
+    this.#showTiles();
     if (this.#ready || !this.sky.shown) this.sky.wait("Aiming");
     this.progress.show({ what: this.#ready ? "Preparing" : "Waiting for the model", title: "Preparing" });
-    this.engine.post({ type: "start", job, previews: true });
+    this.#next();
     // On a phone the sky is below the form.
     const stage = byId("stage");
     if (stage.getBoundingClientRect().top > innerHeight * 0.6) stage.scrollIntoView({ behavior: "smooth", block: "start" });
+  }
+
+  /** Starts the next part, or shows what became of all. */
+  #next() {
+    const { run } = this;
+    run.at += 1;
+    const part = run.parts[run.at];
+    if (!part) return this.#ended();
+    run.job = part.job;
+    const made = part.reusable && this.#reusable.get(JSON.stringify(part.job));
+    if (made) {
+      run.pictures.push(made);
+      this.#showTiles();
+      return this.#next();
+    }
+    this.engine.post({ type: "start", job: part.job, previews: true });
   }
 
   /** Ends the run within a step. */
@@ -114,7 +133,7 @@ export class Studio {
     let text = "";
     let wrong = false;
     try {
-      const needs = await this.engine.ask({ type: "needs", job: this.tabs.current.amend(this.desk.job(this.#model)) });
+      const needs = await this.engine.ask({ type: "needs", job: this.tabs.current.plan(this.desk.job(this.#model)).at(-1).job });
       wrong = Boolean(needs.problem);
       text = needs.problem ?? `Takes ${bytes(needs.total_bytes)} of GPU memory.`;
     } catch (error) {
@@ -168,17 +187,17 @@ export class Studio {
         break;
       case "started":
         if (!run) break;
-        run.job = { ...event.job };
+        run.job = event.job;
         run.of = event.steps;
         this.progress.show({ what: "Preparing the first step", title: "Preparing" });
         break;
       case "step":
         if (!run) break;
         Object.assign(run, { step: event.step, of: event.of });
-        this.progress.showStep(event, run.job.count);
+        this.progress.showStep(event, run.job.count, run.parts[run.at]?.label);
         break;
       case "picture":
-        if (run) this.#timed(event.picture, event.secs);
+        if (run) this.#timed(event.secs);
         break;
       case "warning":
         toast(event.message);
@@ -189,7 +208,7 @@ export class Studio {
         speak("Stopped");
         break;
       case "done":
-        this.#ended();
+        if (run && this.#working) this.#next();
         break;
       case "failed":
         this.#failed(event.message, event.causes);
@@ -204,49 +223,59 @@ export class Studio {
     this.sky.preview(message, run.job);
   }
 
-  async #picture({ picture: at, seed, width, height, job, png }) {
-    const run = this.run;
+  async #picture({ seed, width, height, job, png }) {
+    const { run } = this;
     if (!run) return;
-    const picture = {
-      job: job ?? alone(run.job, seed),
-      seed,
-      width,
-      height,
-      png: new Blob([png], { type: "image/png" }),
-      secs: run.secs[at] ?? null,
-      made: Date.now(),
-    };
-    run.pictures[at] = picture;
+    const part = run.parts[run.at];
+    const picture = { job: job ?? alone(run.job, seed), seed, width, height, png: new Blob([png], { type: "image/png" }), made: Date.now() };
+    run.pictures.push(picture);
+    if (part?.reusable) this.#remember(part.job, picture);
     if (!run.pinned) this.sky.show(picture);
-    this.#showTiles(run.job.count);
+    this.#showTiles();
     await this.past.keep(picture);
   }
 
-  /** The run's pictures below the sky, with empty places up to `count`. */
-  #showTiles(count) {
-    const { run } = this;
-    this.sky.tiles(run.pictures, count, (chosen) => {
-      // What is looked at stays, whatever else gets ready.
-      run.pinned = true;
-      this.sky.show(chosen);
-    });
+  #remember(job, picture) {
+    this.#reusable.set(JSON.stringify(job), picture);
+    // The last few: a picture is a few hundred kilobytes.
+    if (this.#reusable.size > 8) this.#reusable.delete(this.#reusable.keys().next().value);
   }
 
-  #timed(at, secs) {
-    const run = this.run;
-    run.secs[at] = secs;
-    const picture = run.pictures[at];
+  /** The run's pictures below the sky, and empty places for those that are to come. */
+  #showTiles() {
+    const { run } = this;
+    const whole = run.parts.reduce((sum, { job }) => sum + job.count, 0);
+    const labels = run.parts.length > 1 ? run.parts.map(({ label }) => label) : [];
+    const show = (chosen) => {
+      // What is looked at stays, whatever else gets ready.
+      run.pinned = true;
+      if (chosen) this.sky.show(chosen);
+      else this.#compare();
+    };
+    this.sky.tiles(run.pictures, this.#working ? whole : run.pictures.length, show, labels);
+  }
+
+  #compare() {
+    const { parts, pictures } = this.run;
+    this.sky.compare(pictures, parts.map(({ label }) => label));
+  }
+
+  /** The seconds a picture took come behind it. */
+  #timed(secs) {
+    const picture = this.run.pictures.at(-1);
     if (!picture) return;
     picture.secs = secs;
     if (this.sky.shown === picture) this.sky.show(picture);
   }
 
   #ended() {
+    const { run } = this;
     this.#setWorking(false);
-    const { prompt } = this.run?.job ?? {};
-    if (this.run) this.#showTiles(this.run.pictures.length);
+    const prompt = run?.job.prompt ?? "";
+    if (run) this.#showTiles();
+    if (run?.parts.length === 2 && run.pictures.length === 2) this.#compare();
     this.progress.hide(document.hidden && prompt ? `Ready: ${prompt}` : "");
-    if (this.run?.pictures.length) speak(`Ready: ${prompt}`);
+    if (run?.pictures.length) speak(`Ready: ${prompt}`);
   }
 
   #lost(message) {
@@ -283,9 +312,9 @@ export class Studio {
     this.#setWorking(false);
     this.progress.hide();
     if (!this.sky.shown) this.sky.empty();
-    const buttons = run ? [["Try again", () => this.begin(run.job)]] : [["All right"]];
+    const buttons = run ? [["Try again", () => this.begin(run.parts)]] : [["All right"]];
     const smaller = run && /memory/i.test([message, ...causes].join(" ")) && smallerSize(run.job.size);
-    if (smaller) buttons.unshift([`Try ${smaller.replace("x", " × ")}`, () => this.begin({ ...run.job, size: smaller })]);
+    if (smaller) buttons.unshift([`Try ${smaller.replace("x", " × ")}`, () => this.begin(run.parts.map((part) => ({ ...part, job: { ...part.job, size: smaller } })))]);
     notice({ title: run ? "That picture could not be made" : "That did not work", text: sentence(message), causes, kind: "error", buttons });
   }
 

@@ -18,8 +18,13 @@ export const TABS = [create, sharpen, restyle, steer];
  * @property {string[]} about paragraphs above the form
  * @property {string[]} fields of a job that it has controls for
  * @property {() => HTMLElement[]} controls its own controls, built once
- * @property {(job: object) => object} amend turns the form's job into its own
+ * @property {(job: object) => Part[]} plan what is drawn for the form's job, one after the other; two are compared
  * @property {(job: object) => boolean} restore reads its fields from a job; true when the job is of its kind
+ *
+ * @typedef {object} Part
+ * @property {object} job
+ * @property {string} [label] what tells it from the others
+ * @property {boolean} [reusable] whether the picture of an equal job will do
  */
 
 export class Tabs {

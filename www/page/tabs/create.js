@@ -8,6 +8,6 @@ export const create = {
   about: [],
   fields: [],
   controls: () => [],
-  amend: (job) => job,
+  plan: (job) => [{ job }],
   restore: () => true,
 };

@@ -11,6 +11,6 @@ export const restyle = {
   ],
   fields: [],
   controls: () => [],
-  amend: (job) => job,
+  plan: (job) => [{ job }],
   restore: () => false,
 };

@@ -11,6 +11,6 @@ export const steer = {
   ],
   fields: [],
   controls: () => [],
-  amend: (job) => job,
+  plan: (job) => [{ job }],
   restore: () => false,
 };
