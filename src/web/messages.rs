@@ -168,7 +168,8 @@ pub enum Said {
         /// Pixels down.
         height: usize,
     },
-    /// A finished picture; beside it `rgba`, and `png`, the file that remembers its job.
+    /// A finished picture; beside it `rgba`, `png`, the file that remembers its job, and `latents`, the floats it was decoded
+    /// from, `[4, h, w]`.
     Picture {
         /// Which picture, from 0.
         picture: usize,

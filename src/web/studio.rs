@@ -263,8 +263,9 @@ impl Studio {
             job: Box::new(Job::from_json(job)?),
         };
         let pixels = rgba(&made.picture);
-        self.port
-            .say_with(id, &said, &[("rgba", &pixels), ("png", &file)]);
+        let latents = bytemuck::cast_slice(&made.latents);
+        let beside: [(&str, &[u8]); 3] = [("rgba", &pixels), ("png", &file), ("latents", latents)];
+        self.port.say_with(id, &said, &beside);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! Parameters are drawn by name on both sides; `tests/fixtures/make_fixtures.py` has the other side.
 
 mod fixture;
+mod job;
 mod networks;
 mod schedules;
 mod trained;

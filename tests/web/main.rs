@@ -3,7 +3,9 @@
 //! `./dev test` runs this in headless Chromium on a software adapter without `shader-f16`, so that the path with packed
 //! pairs is what it judges; `tests/dawn/` has the other one.
 
+mod jobs;
 mod kernels;
+mod page;
 #[expect(
     dead_code,
     reason = "a browser is judged by fewer cases than a native device"
