@@ -185,30 +185,37 @@ impl Adder {
     /// When it is no checkpoint of Stable Diffusion 1.x, or cannot be brought here.
     pub async fn add(&self, id: Id, offer: &Offer, store: bool) -> Result<()> {
         let found = self.look(offer).await?;
-        if let Some(visit) = &found.visit {
-            // It can be used while it is being stored.
-            self.shelf.give(&found.name, visit.clone());
-        }
-        let note = if store {
+        let name = &found.name;
+        let mut note = None;
+        if store {
             match storage_for(&found).await {
-                Ok(store) => {
-                    self.store(id, &store, &found).await?;
-                    self.shelf.take_back(&found.name);
-                    self.said(id, &found.name, true, None);
-                    return Ok(());
-                }
-                Err(problem) => Some(problem),
+                Ok(store) => return self.keep(id, &store, &found).await,
+                Err(problem) => note = Some(problem),
             }
-        } else {
-            None
-        };
-        if found.visit.is_none() {
-            let problem = note.unwrap_or_default();
-            let text =
-                format!("its server sends no parts of it, and it cannot be stored: {problem}");
-            return Err(sources::failed(&found.name, text));
         }
-        self.said(id, &found.name, false, note);
+        let Some(visit) = &found.visit else {
+            let why = note.unwrap_or_else(|| "that was not asked for".to_owned());
+            let text = format!("its server sends no parts of it, and it is not stored: {why}");
+            return Err(sources::failed(name, text));
+        };
+        self.shelf.give(name, visit.clone());
+        self.said(id, name, false, note);
+        Ok(())
+    }
+
+    /// Adds something to the storage, and says so.
+    async fn keep(&self, id: Id, store: &Store, found: &Found) -> Result<()> {
+        let name = &found.name;
+        if let Some(visit @ (Visit::File(_) | Visit::Folder(_))) = &found.visit {
+            // It can be used while it is being stored, and when that fails.
+            self.shelf.give(name, visit.clone());
+        }
+        let stored = self.store(id, store, found).await;
+        if matches!(stored, Ok(()) | Err(Error::Interrupted)) {
+            self.shelf.take_back(name);
+        }
+        stored?;
+        self.said(id, name, true, None);
         Ok(())
     }
 

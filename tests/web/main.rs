@@ -5,6 +5,7 @@
 
 mod jobs;
 mod kernels;
+mod models;
 mod page;
 #[expect(
     dead_code,
