@@ -102,7 +102,15 @@ test_dawn() {
 test_page() {
   local tests=(tests/page/canned.test.js tests/page/looks.test.js)
   need_page_browser
-  timeout 600 node --test --test-reporter=tap "${tests[@]}"
+  if ! without_gpu; then
+    need_rust
+    need_wasm_target
+    need_wasm_bindgen
+    build_page dev target/page
+    cargo build --bin guidestar
+    tests+=(tests/page/built.test.js)
+  fi
+  timeout 900 node --test --test-reporter=tap "${tests[@]}"
 }
 
 # part NAME COMMAND : runs a part, shows its output, and adds up what it counted. A part that only passes or fails

@@ -75,11 +75,11 @@ const acts = {
         postMessage({ type: "preview", picture, step, width: width / 8, height: height / 8, rgba: rgba.buffer, id }, [rgba.buffer]);
         if (step === scene.holdAt) await new Promise(() => {});
       }
-      const image = draw(width, height, seed, 0);
+      const image = draw(width, height, seed, 0, whole.sag ? 0.66 : 0.62);
       const alone = { ...whole, seed, count: 1, made_on: { program: "guidestar 0", device: scene.device.name, precision: "f16" } };
       const png = await remember(await encode(image), JSON.stringify(alone));
-      postMessage({ type: "picture", picture, seed, width, height, job: alone, rgba: image.data.buffer, png, id });
       tell({ event: "picture", picture, of: whole.count, seed, secs: (scene.stepMs * whole.steps) / 1000 });
+      postMessage({ type: "picture", picture, seed, width, height, job: alone, rgba: image.data.buffer, png, id });
     }
     tell({ event: "done", pictures: whole.count, secs: 1 });
   },
@@ -134,8 +134,8 @@ async function bring(name, act, stored, id) {
   postMessage({ type: "added", name, stored, note: null, id });
 }
 
-/** A star on a plain ground whose colour the seed decides, under as much noise as is left. */
-function draw(width, height, digits, noise) {
+/** A star on a plain ground whose colour the seed decides, under as much noise as is left; guided, it reaches farther. */
+function draw(width, height, digits, noise, reach = 0.62) {
   const seed = Number(digits) % 1e9;
   const image = new ImageData(width, height);
   const hue = (seed * 0.61803) % 1;
@@ -143,7 +143,7 @@ function draw(width, height, digits, noise) {
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
       const [u, v] = [Math.abs(x / width - 0.5), Math.abs(y / height - 0.5)];
-      const inside = Math.sqrt(u) + Math.sqrt(v) < 0.62;
+      const inside = Math.sqrt(u) + Math.sqrt(v) < reach;
       const grain = noise * 255 * (fraction(Math.sin(x * 12.9898 + y * 78.233 + seed) * 43758.5453) - 0.5);
       for (let c = 0; c < 3; c += 1) {
         const clean = inside ? [255, 236, 190][c] : ground[c] * (1 - 0.35 * (y / height));

@@ -59,7 +59,7 @@ pageTest("a first visit has the prompt focused, an example in it, and one press 
   const picture = page.getByRole("img", { name: "a red apple on a blue background" });
   await button(page, "Download").waitFor();
   assert.deepEqual(await picture.evaluate((image) => [image.naturalWidth, image.naturalHeight]), [128, 128]);
-  assert.match(await page.locator("#caption").innerText(), /128 × 128, 25 steps, seed 3/);
+  assert.match(await page.locator("#caption").innerText(), /128 × 128, 25 steps, seed 3, 0.1 s/);
   const { name, bytes } = await download(page);
   assert.equal(name, "a-red-apple-on-a-blue-background-3.png");
   assert.ok(bytes.includes("guidestar\0{"));
@@ -179,6 +179,36 @@ pageTest("four variations are shown side by side, and one can be chosen", {}, as
   assert.equal(await tiles.nth(1).getAttribute("aria-pressed"), "true");
   const first = Number(await page.getByLabel("Seed").inputValue());
   assert.ok((await page.locator("#caption").innerText()).includes(`seed ${first + 1},`));
+});
+
+pageTest("sharpen draws one seed with and without, and compares the two", {}, async ({ page }) => {
+  await page.getByRole("tab", { name: "Sharpen" }).click();
+  await page.getByLabel("Steps").fill("2");
+  await page.getByLabel("SAG scale").fill("1.5");
+  await button(page, "Draw with and without").click();
+  const slider = page.getByRole("slider", { name: "Compare: left without SAG, right with SAG" });
+  await slider.waitFor();
+  const border = () => page.locator(".compare").evaluate((place) => place.style.getPropertyValue("--border"));
+  assert.equal(await border(), "50%");
+  await slider.focus();
+  await page.keyboard.press("Home");
+  assert.equal(await border(), "0%");
+  const box = await page.locator(".compare").boundingBox();
+  await page.mouse.click(box.x + box.width * 0.75, box.y + box.height / 2);
+  assert.ok(Math.abs(parseFloat(await border()) - 75) < 1);
+  const { bytes } = await download(page);
+  assert.ok(bytes.includes('"sag":{"scale":1.5'));
+  const tiles = page.getByRole("list", { name: "Pictures of this run" });
+  await tiles.getByRole("button", { name: "Picture without SAG" }).click();
+  assert.doesNotMatch(await page.locator("#caption").innerText(), /SAG/);
+  await tiles.getByRole("button", { name: "Compare" }).click();
+  await slider.waitFor();
+  // Dropped again, it brings its tab along.
+  await page.reload();
+  await drop(page, { name: "sharp.png", type: "image/png", bytes });
+  await page.getByText("Its job is restored.").waitFor();
+  assert.equal(await page.getByRole("tab", { name: "Sharpen" }).getAttribute("aria-selected"), "true");
+  assert.equal(await page.getByLabel("SAG scale").inputValue(), "1.5");
 });
 
 pageTest("a link carries the whole job in its fragment", { context: { permissions: ["clipboard-read", "clipboard-write"] } }, async ({ page, context }) => {

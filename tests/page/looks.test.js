@@ -70,6 +70,14 @@ const LOOKS = {
     windows: ["wide-dark", "phone-light"],
   },
   "no-webgpu": { now: { unavailable: "no-webgpu" }, act: (page) => page.getByRole("alert").waitFor(), windows: ["wide-light"] },
+  sharpen: {
+    act: async (page) => {
+      await page.getByRole("tab", { name: "Sharpen" }).click();
+      await press(page, "Draw with and without");
+      await page.getByRole("slider", { name: /^Compare/ }).waitFor();
+    },
+    windows: ["wide-dark", "phone-light"],
+  },
   steer: { act: (page) => page.getByRole("tab", { name: "Steer" }).click(), windows: ["wide-dark"] },
   bench: { hash: "#bench", act: (page) => page.getByText("Canned GPU").last().waitFor(), windows: ["wide-light"] },
 };

@@ -17,12 +17,6 @@ export function unshown(job, techniques = []) {
   return said;
 }
 
-/** The job that makes one picture of a run alone. */
-export function alone(job, seed) {
-  const { made_on: _, ...asked } = job;
-  return { ...asked, seed, count: 1 };
-}
-
 /** A job from elsewhere as a job of this page: an object with a prompt, or an error in words. */
 export function checked(value) {
   const isJob = value !== null && typeof value === "object" && !Array.isArray(value) && typeof (value.prompt ?? "") === "string";

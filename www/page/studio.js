@@ -2,7 +2,7 @@
 
 import { advice } from "./browsers.js";
 import { byId, speak, toast } from "./dom.js";
-import { alone, drawnSeed, sides } from "./job.js";
+import { drawnSeed, sides } from "./job.js";
 import { hush, notice } from "./notice.js";
 import { bytes } from "./numbers.js";
 import { keepForOffline } from "./offline.js";
@@ -197,7 +197,8 @@ export class Studio {
         this.progress.showStep(event, run.job.count, run.parts[run.at]?.label);
         break;
       case "picture":
-        if (run) this.#timed(event.secs);
+        // Comes before the picture itself.
+        if (run) run.secs = event.secs;
         break;
       case "warning":
         toast(event.message);
@@ -227,7 +228,8 @@ export class Studio {
     const { run } = this;
     if (!run) return;
     const part = run.parts[run.at];
-    const picture = { job: job ?? alone(run.job, seed), seed, width, height, png: new Blob([png], { type: "image/png" }), made: Date.now() };
+    const file = new Blob([png], { type: "image/png" });
+    const picture = { job, seed, width, height, secs: run.secs, png: file, made: Date.now() };
     run.pictures.push(picture);
     if (part?.reusable) this.#remember(part.job, picture);
     if (!run.pinned) this.sky.show(picture);
@@ -258,14 +260,6 @@ export class Studio {
   #compare() {
     const { parts, pictures } = this.run;
     this.sky.compare(pictures, parts.map(({ label }) => label));
-  }
-
-  /** The seconds a picture took come behind it. */
-  #timed(secs) {
-    const picture = this.run.pictures.at(-1);
-    if (!picture) return;
-    picture.secs = secs;
-    if (this.sky.shown === picture) this.sky.show(picture);
   }
 
   #ended() {
