@@ -61,6 +61,8 @@ fn unary(code: u32, x: vec4<f32>, a: f32, b: f32) -> vec4<f32> {
         case 19u: { return select(a * x, x, x > vec4<f32>(0.0)); }
         case 20u: { return min(max(x, vec4<f32>(a)), vec4<f32>(b)); }
         case 21u: { return x * a + b; }
+        case 22u: { return erf4(x); }
+        case 23u: { return floor(x); }
         default: { return x; }
     }
 }
@@ -110,6 +112,8 @@ fn slope(code: u32, x: vec4<f32>, a: f32, b: f32) -> vec4<f32> {
         case 19u: { return select(a * one, one, x > zero); }
         case 20u: { return select(zero, one, (x >= a * one) & (x <= b * one)); }
         case 21u: { return a * one; }
+        case 22u: { return 1.1283791671 * exp(-min(x * x, vec4<f32>(80.0))); }
+        case 23u: { return zero; }
         default: { return one; }
     }
 }

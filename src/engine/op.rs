@@ -41,6 +41,9 @@ pub enum Unary {
     Sin,
     Cos,
     Tanh,
+    Erf,
+    /// The greatest whole number that is not greater.
+    Floor,
     Sigmoid,
     Silu,
     /// `x * (1 + erf(x / sqrt 2)) / 2`

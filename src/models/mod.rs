@@ -4,6 +4,7 @@ mod autoencoder;
 mod clip_text;
 pub mod config;
 mod layers;
+pub mod onnx;
 mod parameters;
 mod random;
 mod resnet;

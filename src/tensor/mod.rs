@@ -15,7 +15,7 @@ mod planner;
 
 pub use crate::engine::{
     Counters, DType, DeviceInfo, Footprint, Precision, Shape, StepTime,
-    op::{Conv, Interpolation, PadMode, Pooling, Unary},
+    op::{Conv, Interpolation, PadMode, Pooling, Scalar, Unary},
     wgsl::Options as GpuOptions,
 };
 pub use device::{Device, Upload};

@@ -69,6 +69,7 @@ fn functions_of_one_element() {
         Unary::Sin,
         Unary::Cos,
         Unary::Tanh,
+        Unary::Erf,
         Unary::Sigmoid,
         Unary::Silu,
         Unary::GeluErf,

@@ -2,7 +2,10 @@
 
 use guidestar::engine::op::{Binary, Op, Reduction, Scalar, Unary};
 
-use crate::{Case, drawn_shapes, judge, support::Draw};
+use crate::{
+    Case, drawn_shapes, judge,
+    support::{Draw, native::devices},
+};
 
 #[test]
 fn unary_functions_match() {
@@ -14,6 +17,7 @@ fn unary_functions_match() {
         Unary::Sin,
         Unary::Cos,
         Unary::Tanh,
+        Unary::Erf,
         Unary::Sigmoid,
         Unary::Silu,
         Unary::GeluErf,
@@ -54,6 +58,18 @@ fn a_tensor_after_another_is_itself() {
         Case::new(Op::After, [&[3, 5], &[2, 4, 4, 8]]),
         Case::new(Op::After, [&[2, 4, 4, 8], &[1]]),
     ]);
+}
+
+#[test]
+fn floor_matches() {
+    // Numbers that f16 holds exactly: a rounded one could fall below a step.
+    let x: Vec<f32> = (-13..14).map(|quarters| quarters as f32 / 4.0).collect();
+    let wanted: Vec<f32> = x.iter().map(|x| x.floor()).collect();
+    for (name, device, _) in devices() {
+        let floor = device.tensor([3, 9], x.clone()).unary(Unary::Floor);
+        let found = pollster::block_on(floor.read()).unwrap();
+        assert_eq!(found, wanted, "{name}");
+    }
 }
 
 const BINARY: [Binary; 10] = [

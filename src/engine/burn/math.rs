@@ -20,6 +20,8 @@ pub(super) fn unary(x: Flat, function: Unary) -> Flat {
         Unary::Sin => x.sin(),
         Unary::Cos => x.cos(),
         Unary::Tanh => x.tanh(),
+        Unary::Erf => x.erf(),
+        Unary::Floor => x.floor(),
         Unary::Sigmoid => activation::sigmoid(x),
         Unary::Silu => activation::silu(x),
         Unary::GeluErf => activation::gelu(x),

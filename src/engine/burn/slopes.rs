@@ -23,6 +23,8 @@ pub(super) fn slope(x: Flat, function: Unary) -> Flat {
         Unary::Sin => x.cos(),
         Unary::Cos => x.sin().neg(),
         Unary::Tanh => x.tanh().square().neg() + 1.0,
+        Unary::Erf => (x.square() * -1.0).exp() * std::f32::consts::FRAC_2_SQRT_PI,
+        Unary::Floor => x.zeros_like(),
         Unary::Sigmoid => {
             let s = activation::sigmoid(x);
             (s.clone().neg() + 1.0) * s

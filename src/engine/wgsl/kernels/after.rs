@@ -45,6 +45,8 @@ pub fn code(function: Unary) -> usize {
         Unary::LeakyRelu(_) => 19,
         Unary::Clamp(..) => 20,
         Unary::Affine { .. } => 21,
+        Unary::Erf => 22,
+        Unary::Floor => 23,
     }
 }
 

@@ -52,6 +52,8 @@ fn element(x: f64, function: Unary) -> f64 {
         Unary::Sin => x.sin(),
         Unary::Cos => x.cos(),
         Unary::Tanh => x.tanh(),
+        Unary::Erf => erf(x),
+        Unary::Floor => x.floor(),
         Unary::Sigmoid => sigmoid(x),
         Unary::Silu => x * sigmoid(x),
         Unary::GeluErf => gelu(x),
@@ -91,6 +93,8 @@ fn derivative(x: f64, function: Unary) -> f64 {
         Unary::Sin => x.cos(),
         Unary::Cos => -x.sin(),
         Unary::Tanh => 1.0 - x.tanh().powi(2),
+        Unary::Erf => FRAC_2_SQRT_PI * (-x * x).exp(),
+        Unary::Floor => 0.0,
         Unary::Sigmoid => s * (1.0 - s),
         Unary::Silu => s + x * s * (1.0 - s),
         Unary::GeluErf => {
