@@ -100,6 +100,11 @@ need_wasm_bindgen() {
   rm -rf .tools/build
 }
 
+# The ONNX standard's own tests of its operators.
+need_onnx_data() {
+  [ -d /usr/lib/python3/dist-packages/onnx/backend/test/data ] || (apt_install libonnx-testdata)
+}
+
 need_chromium() {
   have chromedriver || apt_install chromium chromium-driver
 }

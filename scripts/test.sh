@@ -62,6 +62,8 @@ test_native() {
     need_vulkan
     use_vulkan
   fi
+  need_onnx_data || say "left out: the standard's tests of ONNX operators, for want of libonnx-testdata"
+  [ -d ../shared/networks ] || say "left out: real ONNX networks, for want of a folder ../shared/networks"
   if have cargo-nextest; then
     cargo nextest run --no-fail-fast -E "$filter"
   else
