@@ -107,7 +107,7 @@ fn no_change_of_bytes_makes_the_program_fall_over() {
     let mut refused = 0;
     for _ in 0..3000 {
         let mut bytes = whole.clone();
-        for _ in 0..1 + next() % 4 {
+        for _ in 0..=next() % 4 {
             let at = next() % bytes.len();
             bytes[at] = match next() % 3 {
                 0 => next() as u8,
