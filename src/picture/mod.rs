@@ -1,11 +1,16 @@
-//! Pictures of eight bits a channel: to and from tensors, PNG files that remember their job, contact sheets.
+//! Pictures of eight bits a channel: read from files, to and from tensors, PNG files that remember their job, contact
+//! sheets.
 
 mod digits;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod file;
+mod framing;
+mod open;
 pub mod png;
 mod sheet;
 
+pub use framing::{Crop, Fit, Framing, Resampling};
+pub use open::{Opened, open};
 pub use sheet::sheet;
 
 use serde::{Deserialize, Serialize};

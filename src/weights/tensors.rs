@@ -137,6 +137,16 @@ impl Tensors {
             .map_or("the checkpoint", |file| file.place())
     }
 
+    /// The first bytes of a tensor as they are stored, no more than so many.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn first_bytes(&self, stored: &Stored, limit: u64) -> Result<Vec<u8>> {
+        let Range { start, end } = stored.entry.bytes;
+        let source = &self.files[stored.file];
+        source.read(start..end.min(start + limit)).await
+    }
+
     /// Starts reading tensors one after the other.
     pub fn reader(&self) -> Reader<'_> {
         Reader {
