@@ -3,12 +3,14 @@
 //! Nothing here knows a network: a sampler is handed the predicted noise and answers with the next latents.
 
 pub mod ddim;
+pub mod inversion;
 pub mod noise;
 pub mod pndm;
 pub mod schedule;
 mod window;
 
 pub use ddim::Ddim;
+pub use inversion::{Inversion, Trajectory};
 pub use noise::{Noise, NoiseSource};
 pub use pndm::Pndm;
 pub use schedule::{Grid, Level, Schedule};

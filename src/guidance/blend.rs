@@ -1,16 +1,9 @@
 //! Classifier-free guidance whose negative prompt comes in, or goes, as the steps go on.
 
-use std::rc::Rc;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Denoiser, Prediction, cfg::for_each, eps_from_output};
-use crate::{
-    diffusion::{Level, schedule::PredictionType},
-    error::Result,
-    models::{Unet, unet::Tap},
-    tensor::Tensor,
-};
+use super::{Cfg, Denoiser, Prediction};
+use crate::{diffusion::Level, error::Result, models::unet::Tap, tensor::Tensor};
 
 /// How the empty prompt's share of what is guided away from changes from the first step to the last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,40 +35,26 @@ impl BlendSchedule {
     }
 }
 
-/// The texts that [`BlendedCfg`] is told.
+/// Goes away from a mixture of what the empty and the negative prompt predict, instead of from one of them.
 ///
-/// # Shapes
-/// - each `[B, N, C]`, or one row for all pictures
-#[derive(Clone)]
-pub struct BlendedContexts {
-    /// What is not to be seen.
-    pub negative: Tensor,
-    /// The empty prompt.
-    pub empty: Tensor,
-    /// What is to be seen.
-    pub cond: Tensor,
-}
-
-/// Goes towards the prompt, away from a mixture of what the empty and the negative prompt predict.
-///
-/// The original plug-and-play repository's guidance: with a share `alpha` that falls, the first steps are guided away from
-/// nothing in particular, and the last ones away from the negative prompt. One forward on `[negative, empty, cond]`; a
-/// row without weight is left out.
-pub struct BlendedCfg {
-    unet: Rc<Unet>,
-    prediction_type: PredictionType,
-    contexts: BlendedContexts,
+/// The original plug-and-play repository's guidance: with a share of the empty prompt that falls, the first steps are guided
+/// away from nothing in particular, and the last ones away from the negative prompt. What it wraps guides away from the empty
+/// prompt; the negative one is a forward more, where it has any weight.
+pub struct Blended<D> {
+    inner: D,
+    negative: Cfg,
     /// The empty prompt's share at each timestep.
     alphas: Vec<(usize, f64)>,
     scale: f64,
 }
 
-impl BlendedCfg {
-    /// Guides with these contexts; the empty prompt's share is `alpha` times the schedule's factor in each step of a walk.
+impl<D> Blended<D> {
+    /// Blends `inner`, which guides by `scale`, with `negative`, whose negative prompt is the one meant.
+    ///
+    /// The empty prompt's share in each step of the walk is `alpha` times the schedule's factor.
     pub fn new(
-        unet: Rc<Unet>,
-        prediction_type: PredictionType,
-        contexts: BlendedContexts,
+        inner: D,
+        negative: Cfg,
         walk: &[(Level, Level)],
         (alpha, schedule): (f64, BlendSchedule),
         scale: f64,
@@ -85,80 +64,42 @@ impl BlendedCfg {
         let factors = schedule.factors(timesteps.len());
         let alphas = timesteps.into_iter().zip(factors);
         Self {
-            unet,
-            prediction_type,
-            contexts,
+            inner,
+            negative,
             alphas: alphas.map(|(t, factor)| (t, alpha * factor)).collect(),
             scale,
         }
     }
 
-    /// The prompts that are guided away from, and the share of each.
-    fn away(&self, at: Level) -> Vec<(&Tensor, f64)> {
+    fn alpha(&self, at: Level) -> f64 {
         let own = self.alphas.iter().find(|(t, _)| *t == at.t);
-        let alpha = own.map_or(1.0, |(_, alpha)| *alpha);
-        let both = [
-            (&self.contexts.negative, 1.0 - alpha),
-            (&self.contexts.empty, alpha),
-        ];
-        both.into_iter().filter(|(_, share)| *share != 0.0).collect()
-    }
-
-    /// The noise predicted for each of these prompts, in one forward.
-    fn forward(
-        &self,
-        x: &Tensor,
-        at: Level,
-        contexts: &[&Tensor],
-        tap: &mut dyn Tap,
-    ) -> Vec<Tensor> {
-        let [pictures, ..] = x.dims::<4>();
-        let texts: Vec<_> = contexts
-            .iter()
-            .map(|context| for_each(context, pictures))
-            .collect();
-        let texts = Tensor::concat(&texts.iter().collect::<Vec<_>>(), 0);
-        let copies = Tensor::concat(&vec![x; contexts.len()], 0);
-        let output = self.unet.forward(&copies, &[at.t], &texts, tap);
-        let rows = |place: usize| output.rows(place * pictures..(place + 1) * pictures);
-        (0..contexts.len())
-            .map(|place| eps_from_output(self.prediction_type, &rows(place), x, at))
-            .collect()
+        own.map_or(1.0, |(_, alpha)| *alpha)
     }
 }
 
-/// A mixture of one prediction or two.
-fn mixed(predictions: &[Tensor], shares: &[(&Tensor, f64)]) -> Tensor {
-    match (predictions, shares) {
-        ([first, second], [(_, a), (_, b)]) => first.mix(*a, second, *b),
-        (predictions, _) => predictions[0].clone(),
-    }
-}
-
-impl Denoiser for BlendedCfg {
+impl<D: Denoiser> Denoiser for Blended<D> {
     fn predict(&mut self, x: &Tensor, at: Level, tap: &mut dyn Tap) -> Result<Prediction> {
-        let away = self.away(at);
-        let mut contexts: Vec<_> = away.iter().map(|(context, _)| *context).collect();
-        contexts.push(&self.contexts.cond);
-        let mut predictions = self.forward(x, at, &contexts, tap);
-        let cond = predictions.pop().expect("the prompt's own prediction");
-        let uncond = mixed(&predictions, &away);
-        Ok(Prediction {
-            eps: uncond.mix(1.0 - self.scale, &cond, self.scale),
-            cond,
-            uncond: Some(uncond),
-            maps: Vec::new(),
-        })
+        let alpha = self.alpha(at);
+        let mut prediction = self.inner.predict(x, at, tap)?;
+        let Some(empty) = prediction.uncond.as_ref().filter(|_| alpha < 1.0) else {
+            return Ok(prediction);
+        };
+        let negative = self.negative.unguided(x, at, tap)?;
+        let away = empty.mix(alpha, &negative, 1.0 - alpha);
+        let change = away.sub(empty);
+        prediction.eps = prediction.eps.mix(1.0, &change, 1.0 - self.scale);
+        prediction.uncond = Some(away);
+        Ok(prediction)
     }
 
     fn unguided(&mut self, x: &Tensor, at: Level, tap: &mut dyn Tap) -> Result<Tensor> {
-        let away = self.away(at);
-        // A forward for each: one row a picture is how a tap knows that none of them is for the prompt.
-        let predictions: Vec<_> = away
-            .iter()
-            .flat_map(|(context, _)| self.forward(x, at, &[context], tap))
-            .collect();
-        Ok(mixed(&predictions, &away))
+        let alpha = self.alpha(at);
+        let empty = self.inner.unguided(x, at, tap)?;
+        if alpha == 1.0 {
+            return Ok(empty);
+        }
+        let negative = self.negative.unguided(x, at, tap)?;
+        Ok(empty.mix(alpha, &negative, 1.0 - alpha))
     }
 }
 

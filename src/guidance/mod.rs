@@ -1,13 +1,17 @@
 //! What steers the U-Net: every technique wraps a [`Denoiser`] in a [`Denoiser`].
 
+mod blend;
 mod cfg;
+pub mod edit;
 mod freeu;
 mod perturbed;
 mod projected;
 mod rescaled;
 pub mod sag;
 
+pub use blend::{BlendSchedule, Blended};
 pub use cfg::Cfg;
+pub use edit::{MasaCtrl, PlugAndPlay, PromptToPrompt};
 pub use freeu::{FreeU, FreeUSettings, Gating};
 pub use perturbed::{PagSettings, Perturbed, SegSettings};
 pub use projected::{ApgSettings, Projected};

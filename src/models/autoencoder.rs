@@ -39,6 +39,25 @@ impl Autoencoder {
         latents.affine(self.scaling_factor(), 0.0)
     }
 
+    /// A picture's latents, drawn from the distribution that the encoder sees in it. An encoder that sees none gives what
+    /// [`Autoencoder::encode`] does.
+    ///
+    /// # Shapes
+    /// - `image`: `[B, H, W, 3]` in [-1, 1]
+    /// - `noise`: standard normal numbers, `[B, h, w, latent_channels]`, also returned
+    pub fn encode_sample(&self, image: &Tensor, noise: &Tensor) -> Tensor {
+        let latents = match self {
+            Self::Kl(vae) => vae.encode(image).sample(noise),
+            Self::Tiny(taesd) => taesd.encode(image),
+        };
+        latents.affine(self.scaling_factor(), 0.0)
+    }
+
+    /// Whether the encoder sees a distribution, of which samples differ.
+    pub fn is_random(&self) -> bool {
+        matches!(self, Self::Kl(_))
+    }
+
     /// The picture behind latents.
     ///
     /// # Shapes

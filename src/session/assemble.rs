@@ -2,14 +2,17 @@
 
 use std::rc::Rc;
 
-use super::{CheckedJob, SamplerName};
+use super::{CheckedJob, Edit, Method, SamplerName};
 use crate::{
     diffusion::{
-        Level, Pndm,
-        schedule::{Schedule, ScheduleConfig},
+        Level, Pndm, Trajectory, Window,
+        schedule::{Following, Schedule, ScheduleConfig},
     },
-    error::Result,
-    guidance::{Cfg, Denoiser, FreeU, Perturbed, Projected, Sag},
+    error::{Error, Result},
+    guidance::{
+        Blended, Cfg, Denoiser, FreeU, MasaCtrl, Perturbed, PlugAndPlay, Projected, PromptToPrompt, Sag,
+        edit::{Kept, SourceBranch, masactrl_sites},
+    },
     models::Unet,
     tensor::Tensor,
 };
@@ -23,6 +26,51 @@ pub struct Parts {
     pub contexts: Tensor,
     /// The steps that the sampler is asked for, from the noisiest.
     pub walk: Vec<(Level, Level)>,
+    /// What an edit takes from its source.
+    pub lent: Option<Lent>,
+}
+
+impl Parts {
+    /// Every text there is.
+    pub fn texts(&self) -> Vec<Tensor> {
+        let lent = self.lent.iter();
+        let lent = lent.flat_map(|lent| [lent.texts.clone(), lent.negative.clone()]);
+        [self.contexts.clone()].into_iter().chain(lent).collect()
+    }
+}
+
+/// What an edit takes from its source.
+#[derive(Clone)]
+pub struct Lent {
+    /// The source's latents.
+    pub trajectory: Rc<Trajectory>,
+    /// What its forward is told, `[1, N, C]` or `[2, N, C]`.
+    pub texts: Tensor,
+    /// The negative prompt of a blend, `[1, N, C]`.
+    pub negative: Tensor,
+    /// The source's token for each of the prompt's.
+    pub alignment: Vec<Option<usize>>,
+    /// Where the source's features outlive the edit.
+    pub kept: Option<Kept>,
+}
+
+impl Lent {
+    /// Something of the right shapes, to plan with.
+    pub fn blank(contexts: &Tensor, [h, w]: [usize; 2]) -> Self {
+        let [_, tokens, _] = contexts.dims();
+        let level = Level {
+            alphas_cumprod: 0.5,
+            t: 0,
+        };
+        let trajectory = Trajectory::new([h, w], level, vec![0.0; 4 * h * w]);
+        Self {
+            trajectory: Rc::new(trajectory),
+            texts: contexts.clone(),
+            negative: contexts.rows(0..1),
+            alignment: vec![None; tokens],
+            kept: None,
+        }
+    }
 }
 
 /// The steps from noise to latents, as the job and the model's files say.
@@ -30,18 +78,39 @@ pub struct Parts {
 /// # Errors
 /// When there are more steps than the schedule has.
 pub fn walk(job: &CheckedJob, config: &ScheduleConfig) -> Result<Vec<(Level, Level)>> {
+    let steps = grid_walk(job, config, job.steps, job.quirks.following.unwrap_or_default())?;
+    Ok(match job.job().sampler {
+        SamplerName::Ddim => steps,
+        SamplerName::Pndm => Pndm::steps(&steps),
+    })
+}
+
+/// The steps in which the latents of an edit's source are found: each goes where the next one begins, whatever the sampler.
+///
+/// # Errors
+/// When there are more steps than the schedule has.
+pub fn ddim_walk(
+    job: &CheckedJob,
+    config: &ScheduleConfig,
+    steps: usize,
+) -> Result<Vec<(Level, Level)>> {
+    grid_walk(job, config, steps, Following::Grid)
+}
+
+fn grid_walk(
+    job: &CheckedJob,
+    config: &ScheduleConfig,
+    steps: usize,
+    following: Following,
+) -> Result<Vec<(Level, Level)>> {
     let quirks = &job.quirks;
     let mut schedule = Schedule::new(config, quirks.evaluation.unwrap_or_default());
     if let Some(ending) = quirks.ending {
         schedule = schedule.ending(ending);
     }
     let spacing = quirks.spacing.unwrap_or(config.timestep_spacing);
-    let grid = schedule.grid(job.steps, spacing)?;
-    let steps = schedule.steps(&grid, quirks.following.unwrap_or_default());
-    Ok(match job.job().sampler {
-        SamplerName::Ddim => steps,
-        SamplerName::Pndm => Pndm::steps(&steps),
-    })
+    let grid = schedule.grid(steps, spacing)?;
+    Ok(schedule.steps(&grid, following))
 }
 
 /// Nests the techniques that a job asks for, from the U-Net out.
@@ -50,10 +119,6 @@ pub fn walk(job: &CheckedJob, config: &ScheduleConfig) -> Result<Vec<(Level, Lev
 ///
 /// # Errors
 /// When a technique lacks something it needs.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "a technique may lack what it needs, which the next one may show"
-)]
 pub fn denoiser(job: &CheckedJob, parts: &Parts) -> Result<Box<dyn Denoiser>> {
     let [_, tokens, features] = parts.contexts.dims();
     let [uncond, cond] = [0, 1].map(|row| {
@@ -64,13 +129,19 @@ pub fn denoiser(job: &CheckedJob, parts: &Parts) -> Result<Box<dyn Denoiser>> {
     let config = parts.unet.config();
     let widths = &config.block_out_channels;
 
-    let mut cfg = Cfg::new(
-        parts.unet.clone(),
-        job.prediction,
-        cond,
-        uncond,
-        job.cfg_scale,
-    );
+    let plain = |uncond: Tensor| {
+        let unet = parts.unet.clone();
+        Cfg::new(unet, job.prediction, cond.clone(), uncond, job.cfg_scale)
+    };
+    let lent = match (&asked.edit, &parts.lent) {
+        (Some(edit), Some(lent)) => Some((edit, lent)),
+        (Some(_), None) => return Err(Error::Request(
+            "an edit begins with the latents of its source, and they have not been found yet".to_owned(),
+        )),
+        (None, _) => None,
+    };
+
+    let mut cfg = plain(uncond);
     if asked.cfg_rescale != 0.0 {
         cfg = cfg.rescaled(asked.cfg_rescale);
     }
@@ -84,6 +155,12 @@ pub fn denoiser(job: &CheckedJob, parts: &Parts) -> Result<Box<dyn Denoiser>> {
         cfg = cfg.perturbed(Perturbed::blurred(seg, seg.window.levels(&parts.walk)));
     }
     let mut nest: Box<dyn Denoiser> = Box::new(cfg);
+    if let Some((edit, lent)) = &lent
+        && let Some(blend) = edit.blend()
+    {
+        let negative = plain(lent.negative.clone());
+        nest = Box::new(Blended::new(nest, negative, &parts.walk, blend, job.cfg_scale));
+    }
     if let Some(freeu) = &asked.freeu {
         nest = Box::new(FreeU::new(nest, freeu.clone(), widths));
     }
@@ -92,5 +169,48 @@ pub fn denoiser(job: &CheckedJob, parts: &Parts) -> Result<Box<dyn Denoiser>> {
         let blocks = widths.len();
         nest = Box::new(Sag::new(nest, sag.clone(), job.prediction, levels, blocks));
     }
-    Ok(nest)
+    Ok(match lent {
+        Some((edit, lent)) => edited(nest, edit, lent, parts, job.has_uncond()),
+        None => nest,
+    })
+}
+
+/// Wraps a nest in an edit.
+fn edited(
+    nest: Box<dyn Denoiser>,
+    edit: &Edit,
+    lent: &Lent,
+    parts: &Parts,
+    guided: bool,
+) -> Box<dyn Denoiser> {
+    let source = SourceBranch::new(
+        parts.unet.clone(),
+        lent.trajectory.clone(),
+        lent.texts.clone(),
+        lent.kept.clone(),
+    );
+    let levels = |window: Option<Window>| {
+        let window = window.unwrap_or(Window::leading(0.0));
+        window.levels(&parts.walk)
+    };
+    let attention_at = levels(edit.attention_window);
+    let config = parts.unet.config();
+    match edit.method {
+        Method::Pnp => {
+            let levels = [levels(edit.feature_window), attention_at];
+            let sites = edit.sites();
+            Box::new(PlugAndPlay::new(nest, source, sites, levels, guided))
+        }
+        Method::Masactrl => {
+            let sites = edit.attention_layers.clone();
+            let sites = sites.unwrap_or_else(|| masactrl_sites(config));
+            Box::new(MasaCtrl::new(nest, source, sites, attention_at, guided))
+        }
+        Method::PromptToPrompt => {
+            let levels = [levels(edit.cross_window), attention_at];
+            let alignment = lent.alignment.clone();
+            let edit = PromptToPrompt::new(nest, source, config, levels, alignment, guided);
+            Box::new(edit)
+        }
+    }
 }

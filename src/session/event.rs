@@ -50,6 +50,22 @@ pub enum Event {
         /// Seconds until the job is done, at that rate.
         left_secs: f64,
     },
+    /// A step towards the latents of an edit's source is done.
+    Trace {
+        /// Steps done.
+        step: usize,
+        /// Steps in all, up to noise and down again.
+        of: usize,
+        /// Steps a second, lately.
+        rate: f64,
+        /// Seconds until they are found, at that rate.
+        left_secs: f64,
+    },
+    /// The latents of an edit's source are ready to be taken.
+    Traced {
+        /// Seconds it took.
+        secs: f64,
+    },
     /// A picture is ready to be taken.
     Picture {
         /// Which picture, from 0.

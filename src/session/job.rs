@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Parity, Quirks, Size, Traits, techniques};
+use super::{Edit, Parity, Quirks, Size, Traits, edit, techniques};
 use crate::{
     diffusion::schedule::PredictionType,
     error::{Error, Result},
@@ -70,6 +70,9 @@ pub struct Job {
     /// What the network predicts, where its files say it wrongly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction: Option<PredictionType>,
+    /// A picture or generated source that is made anew under the prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Edit>,
     /// A file of latents to begin with instead of noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latents: Option<String>,
@@ -116,6 +119,7 @@ impl Default for Job {
             sampler: SamplerName::Ddim,
             eta: 0.0,
             prediction: None,
+            edit: None,
             latents: None,
             parity: None,
             quirks: Quirks::default(),
@@ -195,8 +199,9 @@ impl Job {
     pub fn check(&self, model: &Traits) -> Result<CheckedJob> {
         let size = self.size.unwrap_or(model.size);
         check_size(size, model.reduction)?;
-        let cfg_scale = self.cfg_scale.unwrap_or(model.cfg_scale);
-        let steps = self.steps.unwrap_or(model.steps);
+        let (usual_steps, usual_scale) = self.usual_for_edit();
+        let cfg_scale = self.cfg_scale.or(usual_scale).unwrap_or(model.cfg_scale);
+        let steps = self.steps.or(usual_steps).unwrap_or(model.steps);
         let wrong = |text: String| Err(Error::Request(text));
         if !cfg_scale.is_finite() {
             return wrong(format!(
@@ -230,13 +235,15 @@ impl Job {
         techniques::check(self, latents, model)?;
         let presets = self.parity.map(Parity::quirks).unwrap_or_default();
         let prediction = self.prediction.unwrap_or(model.prediction);
-        let job = Self {
+        let quirks = self.quirks.or(&presets);
+        let mut job = Self {
             version: VERSION,
             size: Some(size),
             steps: Some(steps),
             cfg_scale: Some(cfg_scale),
             ..self.clone()
         };
+        edit::check(&mut job, &quirks.edit, model)?;
         Ok(CheckedJob {
             job,
             reduction: model.reduction,
@@ -244,7 +251,7 @@ impl Job {
             steps,
             cfg_scale,
             prediction,
-            quirks: self.quirks.or(&presets),
+            quirks,
         })
     }
 }

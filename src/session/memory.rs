@@ -30,16 +30,19 @@ impl Needs {
             ClipText::new(&blueprint.text_encoder, parameters)
         })?;
         let tokens = blueprint.text_encoder.max_position_embeddings;
-        let contexts = text_encoder.forward(&[vec![0; tokens], vec![0; tokens]]);
+        let texts = text_encoder.forward(&[vec![0; tokens], vec![0; tokens]]);
 
         let unet = Recorder::build_on(&planner, |parameters| {
             Unet::new(&blueprint.unet, parameters)
         })?;
         let [h, w] = job.latent_size();
+        let contexts = numbers(&[2, tokens, blueprint.text_encoder.hidden_size]);
+        let edit = job.job().edit.as_ref();
         let parts = assemble::Parts {
             unet: Rc::new(unet),
-            contexts: numbers(&[2, tokens, blueprint.text_encoder.hidden_size]),
             walk: assemble::walk(job, &blueprint.schedule)?,
+            lent: edit.map(|_| assemble::Lent::blank(&contexts, [h, w])),
+            contexts,
         };
         let eps = costliest(job, &parts, &numbers(&[1, h, w, 4]))?;
 
@@ -48,7 +51,7 @@ impl Needs {
         })?;
         let image = autoencoder.decode(&numbers(&[1, h, w, 4]));
 
-        let intermediate = [contexts, eps, image]
+        let intermediate = [texts, eps, image]
             .map(|result| planner.footprint(&[&result]).intermediate_bytes)
             .into_iter()
             .max();

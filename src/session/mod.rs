@@ -9,6 +9,8 @@ mod clock;
 #[cfg(target_arch = "wasm32")]
 #[path = "clock_web.rs"]
 mod clock;
+pub mod edit;
+mod editing;
 mod event;
 mod job;
 pub mod latents;
@@ -16,19 +18,26 @@ mod memory;
 pub mod notes;
 mod open;
 mod preview;
+mod origin;
 mod quirks;
 mod run;
 mod size;
 mod techniques;
+mod trace;
+mod traced;
 mod traits;
 
 pub use blueprint::{Blueprint, NeededParts};
+pub use edit::{Edit, EditQuirks, Method, Source};
 pub use event::Event;
 pub use job::{CheckedJob, Job, MadeOn, SamplerName, VERSION};
 pub use latents::Latents;
 pub use memory::Needs;
 pub use open::Session;
+pub use origin::Origin;
 pub use quirks::{Parity, Quirks};
 pub use run::{Extra, Made, Run, StepMap};
 pub use size::Size;
+pub use trace::Trace;
+pub use traced::Traced;
 pub use traits::Traits;

@@ -13,13 +13,13 @@ use crate::{
 
 /// A model on a device, ready for jobs.
 pub struct Session {
-    name: String,
-    blueprint: Blueprint,
-    tokenizer: Tokenizer,
-    text_encoder: ClipText,
-    unet: Rc<Unet>,
-    autoencoder: Rc<Autoencoder>,
-    device: Device,
+    pub(super) name: String,
+    pub(super) blueprint: Blueprint,
+    pub(super) tokenizer: Tokenizer,
+    pub(super) text_encoder: ClipText,
+    pub(super) unet: Rc<Unet>,
+    pub(super) autoencoder: Rc<Autoencoder>,
+    pub(super) device: Device,
 }
 
 impl Session {
@@ -94,6 +94,7 @@ impl Session {
             schedule: &self.blueprint.schedule,
             contexts,
             latents,
+            lent: None,
             warnings,
             job,
         })
@@ -121,7 +122,7 @@ async fn part(
 const NAMED: usize = 12;
 
 /// What to say of a prompt that was cut.
-fn cut(what: &str, length: usize, lost: &[String]) -> String {
+pub(super) fn cut(what: &str, length: usize, lost: &[String]) -> String {
     let named = lost[..lost.len().min(NAMED)].join(" ");
     let more = match lost.len().saturating_sub(NAMED) {
         0 => String::new(),

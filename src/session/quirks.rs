@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use super::edit::EditQuirks;
 use crate::{
     diffusion::{
         NoiseSource,
@@ -34,6 +35,9 @@ pub struct Quirks {
     /// How numbers become bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rounding: Option<Rounding>,
+    /// Choices about edits.
+    #[serde(skip_serializing_if = "EditQuirks::is_empty")]
+    pub edit: EditQuirks,
 }
 
 impl Quirks {
@@ -47,6 +51,7 @@ impl Quirks {
             ending: self.ending.or(other.ending),
             noise: self.noise.or(other.noise),
             rounding: self.rounding.or(other.rounding),
+            edit: self.edit.or(&other.edit),
         }
     }
 }
@@ -63,17 +68,20 @@ pub enum Parity {
     Comfyui,
     /// Plug-and-play on diffusers.
     PnpDiffusers,
+    /// The original plug-and-play repository.
+    PnpLdm,
     /// Universal guidance, which builds on the original repository.
     Ugd,
 }
 
 impl Parity {
     /// Every preset.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Diffusers,
         Self::Ldm,
         Self::Comfyui,
         Self::PnpDiffusers,
+        Self::PnpLdm,
         Self::Ugd,
     ];
 
@@ -101,6 +109,13 @@ impl Parity {
                 Some(Ending::FirstTimestep),
                 Rounding::Truncate,
             ),
+            Self::PnpLdm => (
+                Evaluation::Double,
+                Some(Spacing::PnpLdm),
+                Following::Grid,
+                Some(Ending::FirstTimestep),
+                Rounding::Truncate,
+            ),
             Self::Ugd => (
                 Evaluation::Double,
                 Some(Spacing::Ldm),
@@ -123,6 +138,7 @@ impl Parity {
             ending,
             noise: Some(NoiseSource::Torch),
             rounding: Some(rounding),
+            edit: EditQuirks::of(self),
         }
     }
 }
@@ -134,6 +150,7 @@ impl fmt::Display for Parity {
             Self::Ldm => "ldm",
             Self::Comfyui => "comfyui",
             Self::PnpDiffusers => "pnp-diffusers",
+            Self::PnpLdm => "pnp-ldm",
             Self::Ugd => "ugd",
         })
     }

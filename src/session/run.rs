@@ -4,7 +4,7 @@ use std::{collections::VecDeque, rc::Rc};
 
 use super::{
     CheckedJob, Event, Job, Latents, MadeOn, SamplerName,
-    assemble::{self, Parts},
+    assemble::{self, Lent, Parts},
     clock::now_secs,
     notes,
     preview::Seen,
@@ -65,6 +65,8 @@ pub(super) struct Start<'a> {
     /// `[2, N, C]`: negative prompt and prompt.
     pub contexts: Tensor,
     pub latents: Option<Latents>,
+    /// What an edit takes from its source.
+    pub lent: Option<Lent>,
     pub warnings: Vec<String>,
     pub job: CheckedJob,
 }
@@ -85,7 +87,7 @@ pub struct Run {
 }
 
 enum Stage {
-    Encode(Tensor),
+    Encode(Vec<Tensor>),
     Begin,
     Sample {
         x: Tensor,
@@ -115,6 +117,7 @@ impl Run {
             unet: start.unet,
             contexts: start.contexts,
             walk: assemble::walk(&job, start.schedule)?,
+            lent: start.lent,
         };
         // What cannot be assembled is refused now, not when the first picture begins.
         assemble::denoiser(&job, &parts)?;
@@ -135,7 +138,7 @@ impl Run {
         });
         Ok(Self {
             autoencoder: start.autoencoder,
-            stage: Stage::Encode(parts.contexts.clone()),
+            stage: Stage::Encode(parts.texts()),
             clock: Clock::new(),
             latents: start.latents,
             picture: 0,
@@ -159,8 +162,8 @@ impl Run {
             }
             match std::mem::replace(&mut self.stage, Stage::Done) {
                 Stage::Done => return Ok(None),
-                Stage::Encode(contexts) => {
-                    self.device.eval(&[&contexts])?;
+                Stage::Encode(texts) => {
+                    self.device.eval(&texts.iter().collect::<Vec<_>>())?;
                     self.stage = Stage::Begin;
                 }
                 Stage::Begin if self.picture == self.job.job().count => {
@@ -370,7 +373,7 @@ fn precision(device: &Device) -> &'static str {
 
 const LATENT_CHANNELS: usize = 4;
 
-fn latent_shape(job: &CheckedJob) -> Shape {
+pub(super) fn latent_shape(job: &CheckedJob) -> Shape {
     let [h, w] = job.latent_size();
     [1, h, w, LATENT_CHANNELS].into()
 }
@@ -395,7 +398,7 @@ fn check_latents(latents: &Latents, job: &CheckedJob) -> Result<()> {
 }
 
 /// Times a run.
-struct Clock {
+pub(super) struct Clock {
     start: f64,
     picture: f64,
     last: f64,
@@ -403,7 +406,7 @@ struct Clock {
 }
 
 impl Clock {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let now = now_secs();
         Self {
             start: now,
@@ -413,12 +416,12 @@ impl Clock {
         }
     }
 
-    fn begin_picture(&mut self) {
+    pub(super) fn begin_picture(&mut self) {
         self.picture = now_secs();
         self.last = self.picture;
     }
 
-    fn since_start(&self) -> f64 {
+    pub(super) fn since_start(&self) -> f64 {
         now_secs() - self.start
     }
 
@@ -428,7 +431,7 @@ impl Clock {
 
     /// Steps a second, and seconds that so many more steps take. The first step also makes the plan, so it is forgotten
     /// as soon as there is another.
-    fn pace(&mut self, left: usize) -> (f64, f64) {
+    pub(super) fn pace(&mut self, left: usize) -> (f64, f64) {
         let now = now_secs();
         let secs = (now - self.last).max(1e-9);
         let first = self.step_secs.is_none() || self.last <= self.picture;

@@ -2,6 +2,7 @@
 //!
 //! Parameters are drawn by name on both sides; `tests/fixtures/make_fixtures.py` has the other side.
 
+mod edits;
 mod fixture;
 mod job;
 mod networks;

@@ -3,10 +3,11 @@
 //! The complement of plug-and-play: the edit keeps its own queries and looks at the source's keys and values with them, so
 //! that it may move but is made of the source's parts.
 
-use super::{super::Denoiser, super::Prediction, Features, Rows, Sites, SourceBranch};
+use super::{Features, Rows, Sites, SourceBranch};
 use crate::{
     diffusion::{Level, Levels},
     error::Result,
+    guidance::{Denoiser, Prediction},
     models::{
         config::UnetConfig,
         unet::{Qkv, Site, Tap},

@@ -6,7 +6,7 @@
 //! the same, since rows never mix, and spares it where nothing is taken from it any more.
 
 mod masactrl;
-mod pnp;
+pub mod pnp;
 mod prompt_to_prompt;
 mod source;
 
@@ -17,7 +17,8 @@ pub use source::{Features, Kept, Sites, SourceBranch};
 
 use crate::tensor::Tensor;
 
-/// Which rows of a batch are which: those for the prompt stand last, as [`super::Cfg`] and its kin have them.
+/// Which rows of a batch are which: those for the negative or empty prompt stand first, one a picture, and all others are
+/// for the prompt, as [`super::Cfg`] has them.
 #[derive(Clone, Copy)]
 struct Rows {
     /// Pictures that are denoised together.
@@ -27,13 +28,13 @@ struct Rows {
 }
 
 impl Rows {
-    /// How many of so many rows, the last ones, are for the prompt. One row a picture is the unguided forward of a guided
-    /// prediction, or the only one that there is.
+    /// How many of so many rows, the last ones, are for the prompt. With one row a picture, a guided prediction is at its
+    /// unguided forward.
     fn cond(self, rows: usize) -> usize {
-        if rows == self.pictures && self.guided {
-            0
+        if self.guided {
+            rows - self.pictures
         } else {
-            self.pictures
+            rows
         }
     }
 

@@ -3,10 +3,11 @@
 //! The layout of a picture is in what two kinds of layers compute of it: a residual block of the decoder says where its parts
 //! are, and the decoder's self-attentions say what belongs together. An edit that is given the source's gets its layout.
 
-use super::{super::Denoiser, super::Prediction, Features, Rows, Sites, SourceBranch};
+use super::{Features, Rows, Sites, SourceBranch};
 use crate::{
     diffusion::{Level, Levels},
     error::Result,
+    guidance::{Denoiser, Prediction},
     models::unet::{Block, Part, Qkv, Site, Tap},
     tensor::Tensor,
 };

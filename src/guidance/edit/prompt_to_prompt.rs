@@ -5,10 +5,11 @@
 
 use std::rc::Rc;
 
-use super::{super::Denoiser, super::Prediction, Features, Rows, Sites, SourceBranch, repeated};
+use super::{Features, Rows, Sites, SourceBranch, repeated};
 use crate::{
     diffusion::{Level, Levels},
     error::Result,
+    guidance::{Denoiser, Prediction},
     models::{
         config::UnetConfig,
         unet::{Part, Qkv, Site, Tap},
@@ -152,10 +153,13 @@ impl Tap for Replace {
             return own;
         };
         // The source's queries and keys make the source's weights.
-        let with = |source: &Tensor| |own: &Tensor| repeated(source, own.shape()[0]);
+        let put = |own: &Tensor, source: &Tensor| {
+            let with = |own: &Tensor| repeated(source, own.shape()[0]);
+            self.rows.replace_cond(own, with)
+        };
         Qkv {
-            q: self.rows.replace_cond(&own.q, with(&source.q)),
-            k: self.rows.replace_cond(&own.k, with(&source.k)),
+            q: put(&own.q, &source.q),
+            k: put(&own.k, &source.k),
             v: own.v,
         }
     }

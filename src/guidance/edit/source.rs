@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use crate::{
-    diffusion::{Level, inversion::Trajectory},
+    diffusion::{Level, Trajectory},
     error::Result,
     models::{
         Unet,

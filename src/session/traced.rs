@@ -1,0 +1,162 @@
+//! The latents of an edit's source at every noise level, in files.
+
+use std::{collections::HashMap, rc::Rc};
+
+use safetensors::{Dtype, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::origin::Origin;
+use crate::{
+    diffusion::{Level, Trajectory, noise},
+    error::{Error, Result},
+    tensor::Shape,
+    weights::{WeightSource, header::Header, recognise::require_safetensors, tensors::Tensors},
+};
+
+/// The latents of an edit's source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Traced {
+    /// What they depend on.
+    pub origin: Origin,
+    /// The latents at every level.
+    pub trajectory: Rc<Trajectory>,
+    /// What sampling makes of the noisiest ones without an edit, `[h, w, 4]`: the source as the model remembers it.
+    pub reconstruction: Vec<f32>,
+}
+
+const CHANNELS: usize = 4;
+/// Names in the file: the key of the description, and of the two tensors, `[levels, 4, h, w]` and `[1, 4, h, w]`.
+const ABOUT: &str = "guidestar.trajectory";
+const LATENTS: &str = "latents";
+const RECONSTRUCTION: &str = "reconstruction";
+
+/// What a file says of its latents.
+#[derive(Serialize, Deserialize)]
+struct About {
+    origin: Origin,
+    /// The training timestep and the share of the signal at each level, cleanest first.
+    levels: Vec<(usize, f64)>,
+}
+
+impl Traced {
+    /// The bytes of a safetensors file that holds all of this.
+    ///
+    /// # Panics
+    /// Never: the tensors fit their shapes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let [h, w] = self.trajectory.size();
+        let levels = self.trajectory.levels();
+        let about = About {
+            origin: self.origin.clone(),
+            levels: levels
+                .iter()
+                .map(|level| (level.t, level.alphas_cumprod))
+                .collect(),
+        };
+        let about = serde_json::to_string(&about).expect("it is strings and finite numbers");
+        let bytes = |latents: &[Vec<f32>]| -> Vec<u8> {
+            let shape = Shape::from([1, h, w, CHANNELS]);
+            let rows = latents
+                .iter()
+                .flat_map(|row| noise::channels_first(row, &shape));
+            rows.flat_map(f32::to_le_bytes).collect()
+        };
+        let stored = bytes(self.trajectory.latents());
+        let reconstruction = bytes(std::slice::from_ref(&self.reconstruction));
+        let view = |count: usize, bytes| {
+            let shape = vec![count, CHANNELS, h, w];
+            TensorView::new(Dtype::F32, shape, bytes).expect("there are as many as the shape says")
+        };
+        let tensors = [
+            (LATENTS, view(levels.len(), &stored)),
+            (RECONSTRUCTION, view(1, &reconstruction)),
+        ];
+        let metadata = HashMap::from([(ABOUT.to_owned(), about)]);
+        safetensors::serialize(tensors, Some(metadata)).expect("the tensors are well formed")
+    }
+
+    /// Reads what [`Traced::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// When it is not such a file, or damaged; the text says in what.
+    pub async fn read(source: Rc<dyn WeightSource>) -> Result<Self> {
+        let place = source.place().to_owned();
+        let wrong = |problem: &str| Error::Weights {
+            place: place.clone(),
+            problem: problem.to_owned(),
+        };
+        require_safetensors(&*source).await?;
+        let header = Header::read(&*source).await?;
+        let Some(about) = header.metadata.get(ABOUT) else {
+            return Err(wrong(
+                "it is no trajectory that guidestar stored: make one with guidestar invert",
+            ));
+        };
+        let about: About = serde_json::from_str(about).map_err(|error| {
+            wrong(&format!(
+                "what it says of itself cannot be read, so that it is damaged or of a later version: {error}"
+            ))
+        })?;
+        let levels = levels(&about.levels)
+            .ok_or_else(|| wrong("its noise levels do not rise: it is damaged"))?;
+        let mut tensors = Tensors::default();
+        tensors.add(source, &header, |name| Some(name.to_owned()))?;
+        let (size, mut rows) = read_rows(&tensors, LATENTS, levels.len(), &wrong).await?;
+        let (other, mut last) = read_rows(&tensors, RECONSTRUCTION, 1, &wrong).await?;
+        if size != other {
+            return Err(wrong("its latents are of two sizes: it is damaged"));
+        }
+        let mut rest = rows.split_off(1).into_iter();
+        let clean = rows.pop().ok_or_else(|| wrong("it holds no latents"))?;
+        let mut trajectory = Trajectory::new(size, levels[0], clean);
+        for level in &levels[1..] {
+            let latents = rest.next().ok_or_else(|| wrong("it holds too few latents"))?;
+            trajectory.push(*level, latents);
+        }
+        let reconstruction = last.pop().ok_or_else(|| wrong("it holds no latents"))?;
+        Ok(Self {
+            origin: about.origin,
+            trajectory: Rc::new(trajectory),
+            reconstruction,
+        })
+    }
+}
+
+/// Levels from the cleanest, each noisier than the one before; `None` when they are not.
+fn levels(said: &[(usize, f64)]) -> Option<Vec<Level>> {
+    let possible = said.iter().all(|(_, a)| *a > 0.0 && *a <= 1.0);
+    let rising = said.windows(2).all(|pair| pair[1].1 < pair[0].1);
+    let level = |&(t, alphas_cumprod): &(usize, f64)| Level { alphas_cumprod, t };
+    (possible && rising && !said.is_empty()).then(|| said.iter().map(level).collect())
+}
+
+/// Height and width, and so many rows of `[h, w, 4]`.
+async fn read_rows(
+    tensors: &Tensors,
+    name: &str,
+    count: usize,
+    wrong: &dyn Fn(&str) -> Error,
+) -> Result<([usize; 2], Vec<Vec<f32>>)> {
+    let stored = tensors.stored().iter().find(|stored| stored.name == name);
+    let stored = stored.ok_or_else(|| wrong(&format!("it has no tensor {name:?}")))?;
+    let shape = &stored.entry.shape;
+    let &[rows, CHANNELS, h, w] = &shape[..] else {
+        return Err(wrong(&format!(
+            "its {name} are {shape:?}, and latents are [levels, {CHANNELS}, height / 8, width / 8]"
+        )));
+    };
+    if rows != count || h * w == 0 {
+        return Err(wrong(&format!("its {name} are {shape:?}, for {count} levels")));
+    }
+    let mut elements = Vec::new();
+    let mut reader = tensors.reader();
+    let mut take = |piece: &[f32]| {
+        elements.extend_from_slice(piece);
+        Ok(())
+    };
+    reader.read(stored, &mut take).await?;
+    let shape = Shape::from([1, h, w, CHANNELS]);
+    let rows = elements.chunks_exact(CHANNELS * h * w);
+    let rows = rows.map(|row| noise::channels_last(row, &shape));
+    Ok(([h, w], rows.collect()))
+}
