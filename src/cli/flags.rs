@@ -4,7 +4,12 @@ use std::{ops::RangeInclusive, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{bench::Bench, models::Models, serve::Serve};
+use super::{
+    bench::Bench,
+    edit_flags::{Invert, Pnp},
+    models::Models,
+    serve::Serve,
+};
 use crate::{
     diffusion::{NoiseSource, schedule::PredictionType, schedule::Spacing},
     session::{Job, Parity, Quirks, SamplerName, Size},
@@ -39,6 +44,12 @@ pub enum Command {
     /// Make pictures from a prompt.
     #[command(after_help = GENERATE_EXAMPLES)]
     Generate(Generate),
+    /// Restyle a picture: same layout, another prompt.
+    #[command(after_help = PNP_EXAMPLES)]
+    Pnp(Box<Pnp>),
+    /// Find the latents of a picture at every noise level, and store them.
+    #[command(after_help = INVERT_EXAMPLES)]
+    Invert(Invert),
     /// Repeat the job that a picture remembers.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
@@ -74,6 +85,18 @@ Examples:
   guidestar generate \"a castle\" --model path/to/sd15 --steps 30 --cfg-scale 7 --sampler pndm
   guidestar generate \"a castle\" --model sd15.safetensors --parity diffusers --seed 0
   guidestar generate \"a star\" --json | jq .            one event a line";
+
+const PNP_EXAMPLES: &str = "\
+Examples:
+  guidestar pnp horse.jpg \"a photo of a pink toy horse\" \"a bronze horse\" --out toys/
+  guidestar pnp horse.jpg \"a robot horse\" --feature-window 0.6 --attention-window 0.3
+  guidestar pnp --generate \"a red apple on a blue background\" --seed 3 \"a green apple on a blue background\"
+  guidestar pnp cat.png \"a dog\" --source-prompt \"a cat\" --method prompt-to-prompt";
+
+const INVERT_EXAMPLES: &str = "\
+Examples:
+  guidestar invert horse.jpg
+  guidestar invert horse.jpg --inversion-steps 999 --trajectory horse.safetensors";
 
 const REPLAY_EXAMPLES: &str = "\
 Examples:

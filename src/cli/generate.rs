@@ -37,6 +37,9 @@ pub fn replay(flags: &Replay, talk: Talk) -> Result<Exit> {
     if let Some(model) = &flags.model {
         job.model.clone_from(model);
     }
+    if job.edit.is_some() {
+        return super::edit::again(&job, flags.place, &flags.output, talk);
+    }
     work(&job, flags.place, &flags.output, talk)
 }
 
@@ -143,7 +146,8 @@ fn save_latents(
     Ok(())
 }
 
-fn saved(path: &Path, what: &str) -> Event {
+/// The event of a file that was written.
+pub fn saved(path: &Path, what: &str) -> Event {
     Event::Saved {
         path: path.display().to_string(),
         what: what.to_owned(),

@@ -1,6 +1,8 @@
 //! The command line: flags become a job, events become a progress bar, errors become a sentence and an exit code.
 
 mod bench;
+mod edit;
+mod edit_flags;
 mod exit;
 mod fetch;
 mod flags;
@@ -10,6 +12,7 @@ mod models;
 mod place;
 mod report;
 mod serve;
+mod source;
 mod stop;
 
 use std::process::ExitCode;
@@ -38,6 +41,8 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Generate(flags) => generate::generate(flags, cli.talk),
+        Command::Pnp(flags) => edit::pnp(flags, cli.talk),
+        Command::Invert(flags) => edit::invert(flags, cli.talk),
         Command::Replay(flags) => generate::replay(flags, cli.talk),
         Command::Bench(flags) => bench::bench(flags, cli.talk),
         Command::Models(command) => models::models(command, cli.talk),

@@ -67,6 +67,21 @@ impl Place {
         self.free(format!("{}-{seed}.png", self.stem))
     }
 
+    /// The file for one of several results, by what it is.
+    pub fn named(&self, what: &str) -> PathBuf {
+        let what = slug(what);
+        self.free(format!("{}-{what}.png", self.stem))
+    }
+
+    /// The file for the only result.
+    pub fn only(&self, what: &str) -> PathBuf {
+        if self.named {
+            self.free(format!("{}.png", self.stem))
+        } else {
+            self.named(what)
+        }
+    }
+
     /// The file for a contact sheet.
     pub fn sheet(&self) -> PathBuf {
         self.free(format!("{}-sheet.png", self.stem))

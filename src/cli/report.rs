@@ -77,6 +77,25 @@ impl Report {
                     span(*left_secs)
                 ));
             }
+            Event::Trace {
+                step,
+                of,
+                rate,
+                left_secs,
+            } => {
+                if *step == 1 {
+                    let template = "{msg} {wide_bar} step {pos} of {len}, {prefix}";
+                    self.start_bar(*of as u64, template);
+                    self.bar.set_message("finding the source's latents");
+                }
+                self.bar.set_position(*step as u64);
+                let [rate, left] = [rounded(*rate), span(*left_secs)];
+                self.bar.set_prefix(format!("{rate} a second, {left} left"));
+            }
+            Event::Traced { secs } => {
+                self.bar.finish_and_clear();
+                self.say(&format!("the source's latents, {}", span(*secs)));
+            }
             Event::Picture { seed, secs, .. } => {
                 self.say(&format!("seed {seed}, {}", span(*secs)));
             }

@@ -150,7 +150,10 @@ mod tests {
     #[test]
     fn both_variants_climb_from_the_final_level_to_the_noisiest() {
         let walk = walk(999);
-        for (inversion, told) in [(Inversion::SourceT, [0, 998]), (Inversion::TargetT, [1, 999])] {
+        for (inversion, told) in [
+            (Inversion::SourceT, [0, 998]),
+            (Inversion::TargetT, [1, 999]),
+        ] {
             let steps = inversion.steps(&walk);
             assert_eq!(steps.len(), 999);
             // The level below the first timestep is the schedule's final one: that of timestep 0.

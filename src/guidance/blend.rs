@@ -95,7 +95,7 @@ impl<D: Denoiser> Denoiser for Blended<D> {
     fn unguided(&mut self, x: &Tensor, at: Level, tap: &mut dyn Tap) -> Result<Tensor> {
         let alpha = self.alpha(at);
         let empty = self.inner.unguided(x, at, tap)?;
-        if alpha == 1.0 {
+        if alpha >= 1.0 {
             return Ok(empty);
         }
         let negative = self.negative.unguided(x, at, tap)?;
@@ -111,7 +111,13 @@ mod tests {
     fn schedules_are_those_that_were_written_down() {
         let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-6, "{found}");
         let linear = BlendSchedule::Linear.factors(50);
-        for (step, expected) in [(0, 1.0), (1, 0.979_592), (2, 0.959_184), (48, 0.020_408), (49, 0.0)] {
+        for (step, expected) in [
+            (0, 1.0),
+            (1, 0.979_592),
+            (2, 0.959_184),
+            (48, 0.020_408),
+            (49, 0.0),
+        ] {
             near(linear[step], expected);
         }
         let exp = BlendSchedule::Exp.factors(50);

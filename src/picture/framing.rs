@@ -185,9 +185,7 @@ impl Framing {
         let part = self.part(picture)?;
         Ok(match self.fit {
             Fit::Cover => [side_px; 2],
-            Fit::ShorterSide => {
-                shorter_side(part, side_px).map(|px| px / reduction * reduction)
-            }
+            Fit::ShorterSide => shorter_side(part, side_px).map(|px| px / reduction * reduction),
         })
     }
 

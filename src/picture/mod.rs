@@ -7,10 +7,12 @@ pub mod file;
 mod framing;
 mod open;
 pub mod png;
+mod row;
 mod sheet;
 
 pub use framing::{Crop, Fit, Framing, Resampling};
 pub use open::{Opened, open};
+pub use row::row;
 pub use sheet::sheet;
 
 use serde::{Deserialize, Serialize};

@@ -47,7 +47,7 @@ pub struct Opened {
 pub fn open(bytes: &[u8]) -> Result<Opened> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let mut reader = reader.map_err(|error| wrong(&error))?;
-    let Some(format) = reader.format().filter(|format| format.reading_enabled()) else {
+    let Some(format) = reader.format().filter(ImageFormat::reading_enabled) else {
         return Err(Error::Request(unknown(bytes)));
     };
     // The size is looked at below, and said in words.

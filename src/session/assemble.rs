@@ -10,7 +10,8 @@ use crate::{
     },
     error::{Error, Result},
     guidance::{
-        Blended, Cfg, Denoiser, FreeU, MasaCtrl, Perturbed, PlugAndPlay, Projected, PromptToPrompt, Sag,
+        Blended, Cfg, Denoiser, FreeU, MasaCtrl, Perturbed, PlugAndPlay, Projected, PromptToPrompt,
+        Sag,
         edit::{Kept, SourceBranch, masactrl_sites},
     },
     models::Unet,
@@ -78,7 +79,12 @@ impl Lent {
 /// # Errors
 /// When there are more steps than the schedule has.
 pub fn walk(job: &CheckedJob, config: &ScheduleConfig) -> Result<Vec<(Level, Level)>> {
-    let steps = grid_walk(job, config, job.steps, job.quirks.following.unwrap_or_default())?;
+    let steps = grid_walk(
+        job,
+        config,
+        job.steps,
+        job.quirks.following.unwrap_or_default(),
+    )?;
     Ok(match job.job().sampler {
         SamplerName::Ddim => steps,
         SamplerName::Pndm => Pndm::steps(&steps),
@@ -133,13 +139,15 @@ pub fn denoiser(job: &CheckedJob, parts: &Parts) -> Result<Box<dyn Denoiser>> {
         let unet = parts.unet.clone();
         Cfg::new(unet, job.prediction, cond.clone(), uncond, job.cfg_scale)
     };
-    let lent = match (&asked.edit, &parts.lent) {
-        (Some(edit), Some(lent)) => Some((edit, lent)),
-        (Some(_), None) => return Err(Error::Request(
-            "an edit begins with the latents of its source, and they have not been found yet".to_owned(),
-        )),
-        (None, _) => None,
-    };
+    let lent =
+        match (&asked.edit, &parts.lent) {
+            (Some(edit), Some(lent)) => Some((edit, lent)),
+            (Some(_), None) => return Err(Error::Request(
+                "an edit begins with the latents of its source, and they have not been found yet"
+                    .to_owned(),
+            )),
+            (None, _) => None,
+        };
 
     let mut cfg = plain(uncond);
     if asked.cfg_rescale != 0.0 {
@@ -159,7 +167,13 @@ pub fn denoiser(job: &CheckedJob, parts: &Parts) -> Result<Box<dyn Denoiser>> {
         && let Some(blend) = edit.blend()
     {
         let negative = plain(lent.negative.clone());
-        nest = Box::new(Blended::new(nest, negative, &parts.walk, blend, job.cfg_scale));
+        nest = Box::new(Blended::new(
+            nest,
+            negative,
+            &parts.walk,
+            blend,
+            job.cfg_scale,
+        ));
     }
     if let Some(freeu) = &asked.freeu {
         nest = Box::new(FreeU::new(nest, freeu.clone(), widths));

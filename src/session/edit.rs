@@ -400,7 +400,10 @@ impl Edit {
                 "{steps} inversion steps are impossible: ask for 1 to 999"
             ));
         }
-        if let Some(alpha) = self.negative_alpha.filter(|alpha| !(0.0..=1.0).contains(alpha)) {
+        if let Some(alpha) = self
+            .negative_alpha
+            .filter(|alpha| !(0.0..=1.0).contains(alpha))
+        {
             return wrong(format!(
                 "the empty prompt's share of the negative one is {alpha}, and must be between 0 and 1"
             ));
@@ -413,7 +416,8 @@ impl Edit {
         }
         if self.method == Method::PromptToPrompt && self.source.prompt().is_empty() {
             return wrong(
-                "prompt-to-prompt compares two prompts: say what is to be seen in the source".to_owned(),
+                "prompt-to-prompt compares two prompts: say what is to be seen in the source"
+                    .to_owned(),
             );
         }
         if let Source::Generated {
@@ -462,7 +466,9 @@ pub fn check(job: &mut Job, quirks: &EditQuirks, model: &Traits) -> Result<()> {
         return wrong("an edit begins with its source's latents: leave --latents out");
     }
     if job.count != 1 {
-        return wrong("an edit makes one picture a prompt: leave --count out, or give more prompts");
+        return wrong(
+            "an edit makes one picture a prompt: leave --count out, or give more prompts",
+        );
     }
     if edit.negative_inversion && edit.source.prompt().is_empty() {
         return wrong(

@@ -108,12 +108,7 @@ impl Session {
     ///
     /// # Errors
     /// When the job is no edit, or the latents are not of its size.
-    pub fn start_edit(
-        &self,
-        job: CheckedJob,
-        traced: &Traced,
-        kept: Option<Kept>,
-    ) -> Result<Run> {
+    pub fn start_edit(&self, job: CheckedJob, traced: &Traced, kept: Option<Kept>) -> Result<Run> {
         let asked = job.job();
         let edit = required(&job)?;
         let walk = assemble::walk(&job, &self.blueprint.schedule)?;

@@ -148,7 +148,9 @@ impl Origin {
                 (Of::Picture { prompt, .. }, Of::Picture { prompt: other, .. })
                     if prompt != other =>
                 {
-                    format!("was found with the prompt {prompt:?}, and {other:?} is asked for: invert again")
+                    format!(
+                        "was found with the prompt {prompt:?}, and {other:?} is asked for: invert again"
+                    )
                 }
                 (Of::Picture { .. }, Of::Picture { .. }) => return Ok(()),
                 (own, other) if own == other => return Ok(()),

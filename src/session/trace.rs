@@ -56,8 +56,14 @@ enum Stage {
     Texts(Tensor, Option<Tensor>),
     Encode(Tensor),
     /// Towards noise; the step is counted from the clean end.
-    Up { x: Tensor, step: usize },
-    Down { x: Tensor, step: usize },
+    Up {
+        x: Tensor,
+        step: usize,
+    },
+    Down {
+        x: Tensor,
+        step: usize,
+    },
     Done,
 }
 

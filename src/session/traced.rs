@@ -110,7 +110,9 @@ impl Traced {
         let clean = rows.pop().ok_or_else(|| wrong("it holds no latents"))?;
         let mut trajectory = Trajectory::new(size, levels[0], clean);
         for level in &levels[1..] {
-            let latents = rest.next().ok_or_else(|| wrong("it holds too few latents"))?;
+            let latents = rest
+                .next()
+                .ok_or_else(|| wrong("it holds too few latents"))?;
             trajectory.push(*level, latents);
         }
         let reconstruction = last.pop().ok_or_else(|| wrong("it holds no latents"))?;
@@ -146,7 +148,9 @@ async fn read_rows(
         )));
     };
     if rows != count || h * w == 0 {
-        return Err(wrong(&format!("its {name} are {shape:?}, for {count} levels")));
+        return Err(wrong(&format!(
+            "its {name} are {shape:?}, for {count} levels"
+        )));
     }
     let mut elements = Vec::new();
     let mut reader = tensors.reader();

@@ -17,11 +17,7 @@ const LOOK_BYTES: u64 = 4096;
 /// When they cannot be read.
 pub async fn fingerprint(checkpoint: &Checkpoint) -> Result<String> {
     let mut hash = Sha256::new();
-    let parts = [
-        &checkpoint.unet,
-        &checkpoint.vae,
-        &checkpoint.text_encoder,
-    ];
+    let parts = [&checkpoint.unet, &checkpoint.vae, &checkpoint.text_encoder];
     for component in parts {
         add(&mut hash, component.config.as_bytes());
         tensors(&mut hash, &component.tensors).await?;
@@ -57,5 +53,10 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
+    let pairs = bytes
+        .iter()
+        .map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    pairs.flatten().collect()
 }

@@ -1,0 +1,281 @@
+//! `pnp`, `invert`, and the replay of an edit.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::{
+    edit_flags::{Invert, Pnp, SourceFlags},
+    exit::Exit,
+    flags::{Output, Talk, Where},
+    generate::saved,
+    model,
+    place::Place,
+    report::Report,
+    source::{frame, picture_source, traced},
+    stop,
+};
+use crate::{
+    diffusion::Window,
+    error::Error,
+    guidance::edit::Kept,
+    picture::{self, Picture, png},
+    session::{Blueprint, Edit, EditQuirks, Event, Job, Needs, Quirks, Session, Source},
+    tensor::Device,
+    weights::fingerprint::fingerprint,
+};
+
+/// For latents up to this many, a source's features are kept from one prompt to the next; for larger ones they are gigabytes.
+const KEPT_LATENTS: usize = 32 * 32;
+
+/// Restyles a picture.
+///
+/// # Errors
+/// When the request is wrong or the job fails.
+pub fn pnp(flags: &Pnp, talk: Talk) -> Result<Exit> {
+    let wrong = |text: &str| Err(Error::Request(text.to_owned()).into());
+    let (source, prompts) = if let Some(prompt) = &flags.generate {
+        if flags.source.source_prompt.is_some() || flags.source.crop.is_some() {
+            return wrong(
+                "--generate makes the source from its prompt: leave --source-prompt and --crop out",
+            );
+        }
+        let source = Source::Generated {
+            prompt: prompt.clone(),
+            negative: String::new(),
+            seed: flags.source.seed,
+            cfg_scale: None,
+        };
+        (source, &flags.words[..])
+    } else {
+        let [image, prompts @ ..] = &flags.words[..] else {
+            return wrong("name a picture");
+        };
+        (picture(&flags.source, Path::new(image))?, prompts)
+    };
+    if prompts.is_empty() {
+        return wrong("say what is to be seen instead: a prompt behind the picture");
+    }
+    let mut edit = Edit::of(source);
+    edit.method = flags.method;
+    edit.feature_window = flags.feature_window;
+    edit.attention_window = flags.attention_window;
+    edit.cross_window = flags.cross_window;
+    edit.feature_layers.clone_from(&flags.feature_layers);
+    edit.attention_layers.clone_from(&flags.attention_layers);
+    edit.negative_alpha = flags.negative_alpha;
+    edit.negative_schedule = flags.negative_schedule.map(Into::into);
+    edit.negative_inversion = flags.negative_inversion;
+    let job = Job {
+        negative: flags.negative.clone(),
+        steps: flags.steps,
+        cfg_scale: flags.cfg_scale,
+        ..based(&flags.source, edit)
+    };
+    let asked = Asked {
+        prompts,
+        trajectory: flags.source.trajectory.as_deref(),
+        beside: true,
+    };
+    work(&job, &asked, flags.place, &flags.output, talk)
+}
+
+/// Finds the latents of a picture.
+///
+/// # Errors
+/// When the request is wrong or the job fails.
+pub fn invert(flags: &Invert, talk: Talk) -> Result<Exit> {
+    let edit = Edit::of(picture(&flags.source, &flags.image)?);
+    let asked = Asked {
+        prompts: &[],
+        trajectory: flags.source.trajectory.as_deref(),
+        beside: true,
+    };
+    work(
+        &based(&flags.source, edit),
+        &asked,
+        flags.place,
+        &flags.output,
+        talk,
+    )
+}
+
+/// Repeats an edit that a picture remembers.
+///
+/// # Errors
+/// When its source is gone, the request is wrong or the job fails.
+pub fn again(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exit> {
+    let asked = Asked {
+        prompts: std::slice::from_ref(&job.prompt),
+        trajectory: None,
+        beside: false,
+    };
+    work(job, &asked, place, output, talk)
+}
+
+fn picture(flags: &SourceFlags, path: &Path) -> Result<Source> {
+    let (_, sha256) = picture_source(path)?;
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok(Source::Picture {
+        path: whole.display().to_string(),
+        sha256,
+        prompt: flags.source_prompt.clone().unwrap_or_default(),
+        crop: flags.crop,
+    })
+}
+
+fn based(flags: &SourceFlags, mut edit: Edit) -> Job {
+    edit.inversion_steps = flags.inversion_steps;
+    Job {
+        model: flags.model.clone(),
+        size: flags.size,
+        seed: flags.seed,
+        parity: flags.parity,
+        quirks: Quirks {
+            edit: EditQuirks {
+                inversion: flags.inversion.map(Into::into),
+                ..EditQuirks::default()
+            },
+            ..Quirks::default()
+        },
+        edit: Some(edit),
+        ..Job::default()
+    }
+}
+
+/// What is wanted of a source.
+struct Asked<'a> {
+    /// A result for each.
+    prompts: &'a [String],
+    /// Where its latents are stored.
+    trajectory: Option<&'a Path>,
+    /// Whether the reconstruction and a comparison are wanted.
+    beside: bool,
+}
+
+/// The name that files begin with: the picture's, or what is to be seen.
+fn stem(job: &Job) -> String {
+    match job.edit.as_ref().map(|edit| &edit.source) {
+        Some(Source::Picture { path, .. }) => {
+            let name = Path::new(path).file_stem().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        }
+        Some(Source::Generated { prompt, .. }) => prompt.clone(),
+        None => job.prompt.clone(),
+    }
+}
+
+/// Does the edits of one source. What can be refused is refused before anything large is read or computed.
+fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk) -> Result<Exit> {
+    let mut report = Report::new(talk);
+    let out = Place::new(output, &stem(job))?;
+    let checkpoint = model::open(&job.model)?;
+    let blueprint = Blueprint::read(&checkpoint)?;
+    let mut framed = frame(job, &blueprint.traits, &mut report)?;
+    let device = pollster::block_on(Device::open(place.device, place.precision.into()))?;
+    Needs::of(&blueprint, &framed.job, &device)?.require_room(&framed.job, &device)?;
+    let mut tell = |event| {
+        stop::leave_if_asked();
+        report.event(&event);
+    };
+    let session = pollster::block_on(Session::open(&device, &job.model, &checkpoint, &mut tell))?;
+    let print = pollster::block_on(fingerprint(&checkpoint))?;
+    let found = traced(&session, &framed, &print, asked.trajectory, &mut report)?;
+    let Some(found) = found else {
+        return Ok(stopped(0, asked, &mut report));
+    };
+    // Chosen by name, it may have been found otherwise than was asked for: the job says how it was.
+    let mut own = framed.job.job().clone();
+    if let Some(edit) = &mut own.edit {
+        edit.inversion_steps = Some(found.origin.steps);
+    }
+    own.quirks.edit.inversion = Some(found.origin.inversion);
+    own.quirks.edit.source_latents = Some(found.origin.source_latents);
+    framed.job = own.check(&blueprint.traits)?;
+
+    let mut beside = Vec::new();
+    if asked.beside {
+        let reconstruction =
+            pollster::block_on(session.picture(&framed.job, &found.reconstruction))?;
+        let path = out.named("reconstruction");
+        let notes = png::Notes {
+            guidestar: remembered(&own).map(|job| job.to_json()),
+            ..png::Notes::default()
+        };
+        write(&out, &path, &reconstruction, &notes, &mut report)?;
+        beside.extend(framed.picture.clone());
+        beside.push(reconstruction);
+    }
+    let latents: usize = framed.job.latent_size().iter().product();
+    let kept = (asked.prompts.len() > 1 && latents <= KEPT_LATENTS).then(Kept::new);
+    for (finished, prompt) in asked.prompts.iter().enumerate() {
+        let job = Job {
+            prompt: prompt.clone(),
+            ..own.clone()
+        };
+        let checked = job.check(&blueprint.traits)?;
+        let mut run = session.start_edit(checked, &found, kept.clone())?;
+        while let Some(event) = pollster::block_on(run.step())? {
+            report.event(&event);
+            if let Some(made) = run.take() {
+                let path = if asked.prompts.len() == 1 {
+                    out.only(prompt)
+                } else {
+                    out.named(prompt)
+                };
+                write(&out, &path, &made.picture, &made.notes, &mut report)?;
+                beside.push(made.picture);
+            }
+            if stop::asked() && !matches!(event, Event::Done { .. }) {
+                return Ok(stopped(finished, asked, &mut report));
+            }
+        }
+    }
+    if asked.beside {
+        let path = out.named("comparison");
+        let row = picture::row(&beside);
+        write(&out, &path, &row, &png::Notes::default(), &mut report)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The job that makes the reconstruction of a picture: an edit that takes nothing, under the source's own prompt.
+fn remembered(job: &Job) -> Option<Job> {
+    let mut edit = job.edit.clone()?;
+    if matches!(edit.source, Source::Generated { .. }) {
+        return None;
+    }
+    let none = Some(Window::leading(0.0));
+    (edit.feature_window, edit.attention_window) = (none, none);
+    edit.cross_window = edit.cross_window.and(none);
+    (edit.negative_alpha, edit.negative_schedule) = (None, None);
+    Some(Job {
+        prompt: edit.source.prompt().to_owned(),
+        negative: String::new(),
+        steps: edit.inversion_steps,
+        cfg_scale: Some(1.0),
+        edit: Some(edit),
+        ..job.clone()
+    })
+}
+
+fn stopped(finished: usize, asked: &Asked<'_>, report: &mut Report) -> Exit {
+    report.event(&Event::Stopped {
+        finished,
+        of: asked.prompts.len(),
+    });
+    Exit::Interrupted
+}
+
+fn write(
+    out: &Place,
+    path: &Path,
+    picture: &Picture,
+    notes: &png::Notes,
+    report: &mut Report,
+) -> Result<()> {
+    out.write(path, &png::encode(picture, notes)?)
+        .with_context(|| format!("{} is lost", path.display()))?;
+    report.event(&saved(path, "picture"));
+    Ok(())
+}

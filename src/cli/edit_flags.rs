@@ -1,0 +1,168 @@
+//! The flags of `pnp` and `invert`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::flags::{Output, Where};
+use crate::{
+    diffusion::{Inversion, Window},
+    guidance::BlendSchedule,
+    models::unet::Site,
+    picture::Crop,
+    session::{Method, Parity, Size},
+};
+
+/// What is edited, and how its latents are found.
+#[derive(Clone, Debug, Args)]
+pub struct SourceFlags {
+    /// What is to be seen in the source [default: nothing in particular].
+    #[arg(long, alias = "prompt", value_name = "PROMPT")]
+    pub source_prompt: Option<String>,
+    /// Steps in which its latents are found [default: 50].
+    #[arg(long, value_name = "N")]
+    pub inversion_steps: Option<usize>,
+    /// Whose timestep the network is told while a picture is inverted [default: target-t].
+    #[arg(long, value_enum)]
+    pub inversion: Option<InversionFlag>,
+    /// The part of the picture that is used: left,top,width,height in pixels [default: the middle].
+    #[arg(long, value_name = "L,T,W,H")]
+    pub crop: Option<Crop>,
+    /// Where the latents are stored; read when it is there, written otherwise [default: a cache folder].
+    #[arg(long, value_name = "FILE")]
+    pub trajectory: Option<PathBuf>,
+    /// mini (built in), a folder in the diffusers layout, or a .safetensors file.
+    #[arg(long, short, default_value = "mini", value_name = "MODEL")]
+    pub model: String,
+    /// Width and height [default: the model's].
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<Size>,
+    /// A seed, for what is random [default: 0].
+    #[arg(
+        long,
+        default_value_t = 0,
+        hide_default_value = true,
+        value_name = "SEED"
+    )]
+    pub seed: u64,
+    /// Agree with a reference in every quirk: pnp-diffusers or pnp-ldm, the original.
+    #[arg(long, value_name = "NAME")]
+    pub parity: Option<Parity>,
+}
+
+/// `guidestar invert`
+#[derive(Debug, Args)]
+pub struct Invert {
+    /// A PNG, JPEG, WebP, GIF or BMP file.
+    pub image: PathBuf,
+    /// What is edited.
+    #[command(flatten)]
+    pub source: SourceFlags,
+    /// Where to compute.
+    #[command(flatten)]
+    pub place: Where,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `guidestar pnp`
+#[derive(Debug, Args)]
+pub struct Pnp {
+    /// A picture, unless one is generated, and what is to be seen instead: one result a prompt.
+    #[arg(required = true, value_name = "IMAGE|PROMPT")]
+    pub words: Vec<String>,
+    /// Make the source from this prompt instead of reading a picture.
+    #[arg(long, value_name = "PROMPT")]
+    pub generate: Option<String>,
+    /// What is not to be seen.
+    #[arg(
+        long,
+        short,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "PROMPT"
+    )]
+    pub negative: String,
+    /// How a result takes after its source.
+    #[arg(long, default_value_t = Method::Pnp, value_name = "NAME")]
+    pub method: Method,
+    /// Steps of the sampler [default: the model's].
+    #[arg(long, value_name = "N")]
+    pub steps: Option<usize>,
+    /// How strongly to follow the prompt [default: the model's].
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub cfg_scale: Option<f64>,
+    /// The share of the steps, or first..=last, in which the source says where things are [default: 0.8].
+    #[arg(long, value_name = "WINDOW")]
+    pub feature_window: Option<Window>,
+    /// The same for what belongs together [default: 0.5].
+    #[arg(long, value_name = "WINDOW")]
+    pub attention_window: Option<Window>,
+    /// With prompt-to-prompt, the same for where words look [default: 0.8].
+    #[arg(long, value_name = "WINDOW")]
+    pub cross_window: Option<Window>,
+    /// The residual blocks that are the source's [default: the method's].
+    #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
+    pub feature_layers: Option<Vec<Site>>,
+    /// The self-attentions that are [default: the method's].
+    #[arg(long, value_delimiter = ',', value_name = "LAYERS")]
+    pub attention_layers: Option<Vec<Site>>,
+    /// Blend the negative prompt with the empty one, whose share this is, 0 to 1.
+    #[arg(long, value_name = "X")]
+    pub negative_alpha: Option<f64>,
+    /// How that share changes from step to step [default: linear].
+    #[arg(long, value_enum)]
+    pub negative_schedule: Option<ScheduleFlag>,
+    /// Guide away from the source's prompt: negative-prompt inversion.
+    #[arg(long)]
+    pub negative_inversion: bool,
+    /// What is edited.
+    #[command(flatten)]
+    pub source: SourceFlags,
+    /// Where to compute.
+    #[command(flatten)]
+    pub place: Where,
+    /// Where results go.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Spellings of [`Inversion`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum InversionFlag {
+    /// That of the latents as they are.
+    SourceT,
+    /// That of the level they go to.
+    TargetT,
+}
+
+impl From<InversionFlag> for Inversion {
+    fn from(flag: InversionFlag) -> Self {
+        match flag {
+            InversionFlag::SourceT => Self::SourceT,
+            InversionFlag::TargetT => Self::TargetT,
+        }
+    }
+}
+
+/// Spellings of [`BlendSchedule`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ScheduleFlag {
+    /// Evenly to nothing.
+    Linear,
+    /// The same all the way.
+    Constant,
+    /// Quickly at first.
+    Exp,
+}
+
+impl From<ScheduleFlag> for BlendSchedule {
+    fn from(flag: ScheduleFlag) -> Self {
+        match flag {
+            ScheduleFlag::Linear => Self::Linear,
+            ScheduleFlag::Constant => Self::Constant,
+            ScheduleFlag::Exp => Self::Exp,
+        }
+    }
+}
