@@ -200,4 +200,55 @@ mod tests {
         }
         assert!(open(&whole).is_ok());
     }
+
+    /// A picture that another program wrote, `tests/fixtures/make_pictures.py`'s.
+    fn kept(name: &str) -> Opened {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pictures/");
+        let bytes = std::fs::read(format!("{folder}{name}")).unwrap();
+        open(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    #[test]
+    fn every_kind_of_file_is_the_same_picture() {
+        let colours = [[0, 255, 0], [255, 0, 0], [0, 0, 255]];
+        let places = [(4, 4), (4, 28), (40, 4)];
+        for (name, warnings) in [
+            ("turned.jpg", 0),
+            ("cmyk.jpg", 0),
+            ("plain.bmp", 0),
+            ("plain.webp", 0),
+            ("palette.png", 0),
+            ("animated.gif", 1),
+            ("animated.webp", 1),
+            ("animated.png", 1),
+        ] {
+            let opened = kept(name);
+            let picture = &opened.picture;
+            assert_eq!(
+                (picture.width_px(), picture.height_px()),
+                (48, 32),
+                "{name}"
+            );
+            assert_eq!(
+                opened.warnings.len(),
+                warnings,
+                "{name}: {:?}",
+                opened.warnings
+            );
+            for (colour, (x, y)) in colours.iter().zip(places) {
+                let found = &picture.rgb()[3 * (y * 48 + x)..][..3];
+                let near = found.iter().zip(colour).all(|(a, b)| a.abs_diff(*b) < 12);
+                assert!(near, "{name} at {x},{y}: {found:?} for {colour:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn grey_and_sixteen_bits_keep_their_levels() {
+        let levels = |name| kept(name).picture.rgb()[3 * (28 * 48 + 4)..][..3].to_vec();
+        let sixteen = levels("sixteen.png");
+        // What Pillow makes of pure red: 299 / 1000 of 255.
+        assert_eq!(sixteen, [76; 3]);
+        assert!(levels("grey.jpg").iter().all(|byte| byte.abs_diff(76) < 4));
+    }
 }
