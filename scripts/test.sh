@@ -97,7 +97,7 @@ test_dawn() {
   need_dawn
   use_vulkan
   build_for_web dev tests/dawn/pkg
-  timeout 900 node --test --test-reporter=tap tests/dawn/unet.test.js
+  timeout 900 node --test --test-reporter=tap tests/dawn/*.test.js
 }
 
 # Against a canned worker first, then as it was built.

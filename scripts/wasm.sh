@@ -60,7 +60,7 @@ wasm_cargo() {
   env "${WASM_ENV[@]}" cargo "$command" --target wasm32-unknown-unknown --no-default-features --features web "$@"
 }
 
-# build_for_web dev|release FOLDER : the library and its JavaScript half.
+# build_for_web dev|web FOLDER : the library and its JavaScript half.
 build_for_web() {
   local profile=$1 folder=$2 target
   say "building for browsers ($profile)"

@@ -5,6 +5,7 @@
 
 mod jobs;
 mod kernels;
+mod memory;
 mod models;
 mod page;
 #[expect(
