@@ -256,9 +256,8 @@ impl Job {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde hands over")]
-fn is_zero(number: &f64) -> bool {
-    *number == 0.0
+fn is_zero<T: PartialEq + Default>(number: &T) -> bool {
+    *number == T::default()
 }
 
 fn check_size(size: Size, reduction: usize) -> Result<()> {

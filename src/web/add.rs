@@ -349,11 +349,12 @@ fn leaf(path: &str) -> String {
     }
 }
 
+/// A path that begins so has no folder around it.
+const PARTS: [&str; 5] = ["unet", "vae", "text_encoder", "tokenizer", "scheduler"];
+
 /// The name of the folder that all files are in, and their paths inside it.
 fn inside(files: &[(String, File)]) -> (String, Vec<(String, File)>) {
     let first = files[0].0.split_once('/').map(|(folder, _)| folder);
-    // A path that begins with a part of the model has no folder around it.
-    const PARTS: [&str; 5] = ["unet", "vae", "text_encoder", "tokenizer", "scheduler"];
     let common = first.filter(|folder| {
         let start = format!("{folder}/");
         !PARTS.contains(folder) && files.iter().all(|(path, _)| path.starts_with(&start))

@@ -14,7 +14,7 @@ use wasm_bindgen_test::{console_log, wasm_bindgen_test};
 use crate::page::{Page, number, set};
 
 /// What the loading of a checkpoint of 2.1 GB may take.
-const LIMIT_BYTES: f64 = 300e6;
+const LIMIT_BYTES: u64 = 300_000_000;
 
 /// Bytes of the piece that the weights repeat: f16 between 2^-7 and 2^-6, of either sign.
 const PIECE_BYTES: usize = 8 << 20;
@@ -37,7 +37,7 @@ fn blob(parts: &Array) -> JsValue {
 }
 
 /// A file of these parameters in f16, and its length. It is made of references to one piece: no memory holds it.
-fn weights(needed: &[Needed], piece: &JsValue) -> (JsValue, f64) {
+fn weights(needed: &[Needed], piece: &JsValue) -> (JsValue, usize) {
     let mut header = String::from("{");
     let mut end = 0;
     for (at, needed) in needed.iter().enumerate() {
@@ -61,13 +61,13 @@ fn weights(needed: &[Needed], piece: &JsValue) -> (JsValue, f64) {
     for _ in 0..end.div_ceil(PIECE_BYTES) {
         parts.push(piece);
     }
-    let length = (head.len() + end) as f64;
+    let length = head.len() + end;
     let cut = Function::new_with_args("blob, end", "return blob.slice(0, end)");
     let file = cut.call2(&JsValue::NULL, &blob(&parts), &length.into());
     (file.expect("a blob"), length)
 }
 
-fn wasm_bytes() -> f64 {
+fn wasm_bytes() -> u64 {
     let memory: WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
     number(&memory.buffer(), "byteLength")
 }
@@ -80,7 +80,7 @@ async fn a_large_checkpoint_takes_little_memory_of_wasm() {
     let needed = blueprint.needed().expect("the built-in settings fit");
     let piece = piece();
     let files = Array::new();
-    let mut total = 0.0;
+    let mut total = 0;
     let add = |path: &str, file: &JsValue| {
         let entry = Object::new();
         set(&entry, "path", &format!("large/{path}").into());
@@ -100,7 +100,7 @@ async fn a_large_checkpoint_takes_little_memory_of_wasm() {
         let config = blob(&Array::of1(&config.into()));
         add(&format!("{folder}/config.json"), &config);
     }
-    assert!(total > 2e9, "{total} bytes");
+    assert!(total > 2_000_000_000, "{total} bytes");
     page.ask_with(
         r#"{"type": "add-files", "store": false}"#,
         &[("files", &files)],

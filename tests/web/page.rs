@@ -131,12 +131,11 @@ pub fn text(object: &JsValue, name: &str) -> String {
         .unwrap_or_else(|| panic!("{name} is {found:?}, not text"))
 }
 
-/// A field that is a number.
-pub fn number(object: &JsValue, name: &str) -> f64 {
+/// A field that is a whole number.
+pub fn number(object: &JsValue, name: &str) -> u64 {
     let found = get(object, name);
-    found
-        .as_f64()
-        .unwrap_or_else(|| panic!("{name} is {found:?}, not a number"))
+    let number = found.as_f64().filter(|number| number.fract() == 0.0);
+    number.unwrap_or_else(|| panic!("{name} is {found:?}, no whole number")) as u64
 }
 
 /// A field that is bytes.
