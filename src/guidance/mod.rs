@@ -12,7 +12,7 @@ pub mod sag;
 pub use blend::{BlendSchedule, Blended};
 pub use cfg::Cfg;
 pub use edit::{MasaCtrl, PlugAndPlay, PromptToPrompt};
-pub use freeu::{FreeU, FreeUSettings, Gating};
+pub use freeu::{FreeU, FreeUSettings, Gating, slow_waves};
 pub use perturbed::{PagSettings, Perturbed, SegSettings};
 pub use projected::{ApgSettings, Projected};
 pub use sag::{Sag, SagPreset, SagSettings};

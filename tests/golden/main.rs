@@ -1,9 +1,11 @@
 //! Networks, whole trajectories, schedules and noise are what diffusers, transformers and PyTorch give.
 //!
-//! Parameters are drawn by name on both sides; `tests/fixtures/make_fixtures.py` has the other side.
+//! Parameters are drawn by name on both sides; `tests/fixtures/make_fixtures.py` and `make_guidance.py` have the
+//! other side.
 
 mod edits;
 mod fixture;
+mod guided;
 mod job;
 mod networks;
 mod schedules;
