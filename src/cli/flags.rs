@@ -8,7 +8,9 @@ use super::{
     bench::Bench,
     edit_flags::{Invert, Pnp},
     models::Models,
+    sag::Sag,
     serve::Serve,
+    steering::Steering,
 };
 use crate::{
     diffusion::{NoiseSource, schedule::PredictionType, schedule::Spacing},
@@ -44,6 +46,9 @@ pub enum Command {
     /// Make pictures from a prompt.
     #[command(after_help = GENERATE_EXAMPLES)]
     Generate(Generate),
+    /// Make the same picture with and without self-attention guidance, side by side.
+    #[command(after_help = SAG_EXAMPLES)]
+    Sag(Sag),
     /// Restyle a picture: same layout, another prompt.
     #[command(after_help = PNP_EXAMPLES)]
     Pnp(Box<Pnp>),
@@ -85,6 +90,12 @@ Examples:
   guidestar generate \"a castle\" --model path/to/sd15 --steps 30 --cfg-scale 7 --sampler pndm
   guidestar generate \"a castle\" --model sd15.safetensors --parity diffusers --seed 0
   guidestar generate \"a star\" --json | jq .            one event a line";
+
+const SAG_EXAMPLES: &str = "\
+Examples:
+  guidestar sag \"a red apple on a blue background\" --seed 3
+  guidestar sag \"a lion on yellow\" --sag-scale 1 --cfg-scale 1 --out lion.png
+  guidestar sag \"a fox\" --compare 0.25,0.5,0.75,1 --masks --out foxes/";
 
 const PNP_EXAMPLES: &str = "\
 Examples:
@@ -200,6 +211,9 @@ pub struct Generate {
     /// Begin with the latents of this safetensors file instead of noise.
     #[arg(long, value_name = "FILE")]
     pub latents: Option<PathBuf>,
+    /// What steers the sampling.
+    #[command(flatten)]
+    pub steering: Steering,
     /// Where to compute.
     #[command(flatten)]
     pub place: Where,
@@ -377,7 +391,7 @@ impl Generate {
                 return Err(crate::Error::Request(text.to_owned()));
             }
         };
-        Ok(Job {
+        let mut job = Job {
             prompt: self.prompt.clone(),
             negative: self.negative.clone(),
             model: self.model.clone(),
@@ -397,7 +411,9 @@ impl Generate {
                 ..Quirks::default()
             },
             ..Job::default()
-        })
+        };
+        self.steering.apply(&mut job)?;
+        Ok(job)
     }
 }
 

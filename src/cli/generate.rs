@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::Error,
     picture::{self, Picture, file, png},
-    session::{self, Blueprint, Event, Job, Latents, Made, Needs, Run, Session},
+    session::{self, Blueprint, CheckedJob, Event, Job, Latents, Made, Needs, Run, Session},
     tensor::Device,
     weights::{disk::DiskFile, write::save_tensors},
 };
@@ -56,31 +56,63 @@ fn remembered(path: &Path) -> Result<Job> {
     Ok(Job::from_json(&job).map_err(wrong)?)
 }
 
-/// Does a job. What can be refused is refused before anything large is read or computed.
+/// A model that is open for a job, and where its results go.
+pub struct Opened {
+    /// The model, on a device.
+    pub session: Session,
+    /// The job as it will be done.
+    pub job: CheckedJob,
+    /// What to begin with instead of noise.
+    pub latents: Option<Latents>,
+    /// Where results go.
+    pub out: Place,
+    /// Whom to tell.
+    pub report: Report,
+}
+
+impl Opened {
+    /// Opens what a job needs. What can be refused is refused before anything large is read or computed.
+    ///
+    /// # Errors
+    /// When the request is wrong, or the model cannot be opened.
+    pub fn open(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Self> {
+        let out = Place::new(output, &job.prompt)?;
+        let checkpoint = model::open(&job.model)?;
+        let blueprint = Blueprint::read(&checkpoint)?;
+        let latents = job.latents.as_deref().map(read_latents).transpose()?;
+        let size = latents
+            .as_ref()
+            .map(|latents| latents.picture_size(blueprint.traits.reduction));
+        let sized = Job {
+            size: job.size.or(size),
+            ..job.clone()
+        };
+        let job = sized.check(&blueprint.traits)?;
+        let opening = Device::open(place.device, place.precision.into());
+        let device = pollster::block_on(opening)?;
+        Needs::of(&blueprint, &job, &device)?.require_room(&job, &device)?;
+        let mut report = Report::new(talk);
+        let mut tell = |event| {
+            stop::leave_if_asked();
+            report.event(&event);
+        };
+        let name = &job.job().model;
+        let session = pollster::block_on(Session::open(&device, name, &checkpoint, &mut tell))?;
+        Ok(Self {
+            session,
+            job,
+            latents,
+            out,
+            report,
+        })
+    }
+}
+
+/// Does a job.
 fn work(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exit> {
-    let out = Place::new(output, &job.prompt)?;
-    let checkpoint = model::open(&job.model)?;
-    let blueprint = Blueprint::read(&checkpoint)?;
-    let latents = job.latents.as_deref().map(read_latents).transpose()?;
-    let size = latents
-        .as_ref()
-        .map(|latents| latents.picture_size(blueprint.traits.reduction));
-    let sized = Job {
-        size: job.size.or(size),
-        ..job.clone()
-    };
-    let checked = sized.check(&blueprint.traits)?;
-    let opening = Device::open(place.device, place.precision.into());
-    let device = pollster::block_on(opening)?;
-    Needs::of(&blueprint, &checked, &device)?.require_room(&checked, &device)?;
-    let mut report = Report::new(talk);
-    let mut tell = |event| {
-        stop::leave_if_asked();
-        report.event(&event);
-    };
-    let session = pollster::block_on(Session::open(&device, &job.model, &checkpoint, &mut tell))?;
-    let run = session.start(checked, latents)?;
-    follow(run, &out, &mut report)
+    let mut opened = Opened::open(job, place, output, talk)?;
+    let run = opened.session.start(opened.job, opened.latents)?;
+    follow(run, &opened.out, &mut opened.report)
 }
 
 fn read_latents(path: &str) -> Result<Latents> {
@@ -134,7 +166,10 @@ fn save_sheet(pictures: &[(u64, Picture)], out: &Place, report: &mut Report) -> 
 }
 
 /// Writes the final latents of all pictures as one tensor, `[B, 4, h, w]`.
-fn save_latents(
+///
+/// # Errors
+/// When that fails.
+pub fn save_latents(
     path: &Path,
     [h, w]: [usize; 2],
     rows: &[Vec<f32>],

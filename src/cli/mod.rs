@@ -11,8 +11,10 @@ mod model;
 mod models;
 mod place;
 mod report;
+mod sag;
 mod serve;
 mod source;
+mod steering;
 mod stop;
 
 use std::process::ExitCode;
@@ -41,6 +43,7 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Generate(flags) => generate::generate(flags, cli.talk),
+        Command::Sag(flags) => sag::sag(flags, cli.talk),
         Command::Pnp(flags) => edit::pnp(flags, cli.talk),
         Command::Invert(flags) => edit::invert(flags, cli.talk),
         Command::Replay(flags) => generate::replay(flags, cli.talk),

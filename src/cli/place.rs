@@ -82,6 +82,14 @@ impl Place {
         }
     }
 
+    /// The file for one of several pictures of a seed.
+    pub fn variant(&self, seed: u64, count: usize, name: &str) -> PathBuf {
+        if self.named && count == 1 {
+            return self.free(format!("{}-{name}.png", self.stem));
+        }
+        self.free(format!("{}-{seed}-{name}.png", self.stem))
+    }
+
     /// The file for a contact sheet.
     pub fn sheet(&self) -> PathBuf {
         self.free(format!("{}-sheet.png", self.stem))

@@ -1,19 +1,21 @@
 //! Pictures of eight bits a channel: read from files, to and from tensors, PNG files that remember their job, contact
 //! sheets.
 
-mod digits;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod file;
 mod framing;
+mod letters;
 mod open;
+mod overlay;
 pub mod png;
 mod row;
 mod sheet;
 
 pub use framing::{Crop, Fit, Framing, Resampling};
 pub use open::{Opened, open};
+pub use overlay::overlay;
 pub use row::row;
-pub use sheet::sheet;
+pub use sheet::{sheet, strip};
 
 use serde::{Deserialize, Serialize};
 

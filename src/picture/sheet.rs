@@ -1,31 +1,54 @@
-//! Contact sheets: several pictures on one.
+//! Contact sheets and comparisons: several pictures on one.
 
-use super::{Picture, digits};
+use super::{Picture, letters};
 
 /// Lays pictures out in a grid as square as it can be, each above its number (its seed).
 ///
 /// # Panics
 /// When there is no picture.
 pub fn sheet(pictures: &[(u64, Picture)]) -> Picture {
+    let root = pictures.len().isqrt();
+    let columns = root + usize::from(root * root < pictures.len());
+    let labelled = pictures
+        .iter()
+        .map(|(number, picture)| (number.to_string(), picture));
+    grid(&labelled.collect::<Vec<_>>(), columns)
+}
+
+/// Lays pictures side by side, each above its label, at most `columns` in a row.
+///
+/// # Panics
+/// When there is no picture, or no column.
+pub fn strip(pictures: &[(String, Picture)], columns: usize) -> Picture {
+    let labelled = pictures
+        .iter()
+        .map(|(label, picture)| (label.clone(), picture));
+    grid(&labelled.collect::<Vec<_>>(), columns.min(pictures.len()))
+}
+
+fn grid(pictures: &[(String, &Picture)], columns: usize) -> Picture {
     assert!(!pictures.is_empty(), "a contact sheet of nothing");
     let greatest = |px: fn(&Picture) -> usize| pictures.iter().map(|(_, p)| px(p)).max();
     let [cell_width, cell_height] =
         [Picture::width_px, Picture::height_px].map(|px| greatest(px).unwrap_or(1));
-    // Labels grow with the pictures, so that they stay legible on a large sheet.
-    let dot_px = (cell_width / 128).clamp(1, 4) * 2;
-    let margin = 4 * dot_px;
-    let line = digits::height_px(dot_px) + 2 * dot_px;
-    let root = pictures.len().isqrt();
-    let columns = root + usize::from(root * root < pictures.len());
+    // Labels grow with the pictures, so that they stay legible on a large sheet, but none is wider than a picture.
+    let longest = pictures
+        .iter()
+        .map(|(label, _)| letters::width_px(label, 1));
+    let fitting = cell_width / longest.max().unwrap_or(1).max(1);
+    let unit = (cell_width / 128).clamp(1, 4);
+    let dot_px = fitting.clamp(1, 2 * unit);
+    let margin = 8 * unit;
+    let line = letters::height_px(dot_px) + 4 * unit;
     let rows = pictures.len().div_ceil(columns);
     let [across, down] = [cell_width + margin, cell_height + line + margin];
     let mut sheet = Picture::filled(columns * across + margin, rows * down + margin, [255; 3]);
-    for (place, (number, picture)) in pictures.iter().enumerate() {
+    for (place, (label, picture)) in pictures.iter().enumerate() {
         let left = margin + place % columns * across;
         let top = margin + place / columns * down;
         sheet.paste(picture, left, top);
-        let below = top + cell_height + dot_px;
-        digits::write(&mut sheet, *number, left, below, dot_px);
+        let below = top + cell_height + 4 * unit;
+        letters::write(&mut sheet, label, left, below, dot_px);
     }
     sheet
 }
@@ -34,14 +57,39 @@ pub fn sheet(pictures: &[(u64, Picture)]) -> Picture {
 mod tests {
     use super::*;
 
+    const COLOURS: [[u8; 3]; 3] = [[255, 0, 0], [0, 255, 0], [0, 0, 255]];
+
+    fn count(picture: &Picture, colour: [u8; 3]) -> usize {
+        let pixels = picture.rgb().chunks(3);
+        pixels.filter(|pixel| *pixel == colour).count()
+    }
+
     #[test]
     fn every_picture_is_on_the_sheet() {
-        let colours = [[255, 0, 0], [0, 255, 0], [0, 0, 255]];
-        let pictures = colours.map(|colour| (7, Picture::filled(64, 32, colour)));
+        let pictures = COLOURS.map(|colour| (7, Picture::filled(64, 32, colour)));
         let sheet = sheet(&pictures);
-        for colour in colours {
-            let pixels = sheet.rgb().chunks(3).filter(|pixel| *pixel == colour);
-            assert_eq!(pixels.count(), 64 * 32);
+        for colour in COLOURS {
+            assert_eq!(count(&sheet, colour), 64 * 32);
         }
+    }
+
+    #[test]
+    fn labels_are_no_wider_than_pictures_and_different_ones_look_different() {
+        let labelled = |label: &str| {
+            let cells = COLOURS.map(|colour| (label.to_owned(), Picture::filled(64, 32, colour)));
+            strip(&cells, 3)
+        };
+        let (one, other) = (labelled("SAG 0.75"), labelled("SAG 0.25"));
+        assert_eq!(
+            (one.width_px(), one.height_px()),
+            (other.width_px(), other.height_px())
+        );
+        assert!(one != other, "the labels are not to be told apart");
+        for colour in COLOURS {
+            assert_eq!(count(&one, colour), 64 * 32);
+        }
+        // What has no letter is a gap, and a label too long for its picture is small.
+        let long = labelled("un café à la crème de marrons 🍎");
+        assert_eq!(count(&long, COLOURS[2]), 64 * 32);
     }
 }
