@@ -5,6 +5,7 @@ use std::{ops::RangeInclusive, path::PathBuf, str::FromStr};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::{
+    batch::Batch,
     bench::Bench,
     edit_flags::{Invert, Pnp},
     models::Models,
@@ -55,6 +56,9 @@ pub enum Command {
     /// Find the latents of a picture at every noise level, and store them.
     #[command(after_help = INVERT_EXAMPLES)]
     Invert(Invert),
+    /// Do the jobs of a file, one in each line; started again, it goes on where it was.
+    #[command(after_help = BATCH_EXAMPLES)]
+    Batch(Batch),
     /// Repeat the job that a picture remembers.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
@@ -90,6 +94,12 @@ Examples:
   guidestar generate \"a castle\" --model path/to/sd15 --steps 30 --cfg-scale 7 --sampler pndm
   guidestar generate \"a castle\" --model sd15.safetensors --parity diffusers --seed 0
   guidestar generate \"a star\" --json | jq .            one event a line";
+
+const BATCH_EXAMPLES: &str = "\
+Examples:
+  guidestar batch jobs.jsonl --out sweep
+  guidestar batch jobs.jsonl --out sweep --shard 3/16    the fourth of sixteen parts
+  guidestar batch jobs.jsonl --out sweep --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT";
 
 const SAG_EXAMPLES: &str = "\
 Examples:

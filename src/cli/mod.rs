@@ -1,5 +1,6 @@
 //! The command line: flags become a job, events become a progress bar, errors become a sentence and an exit code.
 
+mod batch;
 mod bench;
 mod edit;
 mod edit_flags;
@@ -46,6 +47,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Sag(flags) => sag::sag(flags, cli.talk),
         Command::Pnp(flags) => edit::pnp(flags, cli.talk),
         Command::Invert(flags) => edit::invert(flags, cli.talk),
+        Command::Batch(flags) => batch::batch(flags, cli.talk),
         Command::Replay(flags) => generate::replay(flags, cli.talk),
         Command::Bench(flags) => bench::bench(flags, cli.talk),
         Command::Models(command) => models::models(command, cli.talk),

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod batch;
 mod desk;
 mod refusals;
+mod sag;
 
 use std::{
     fs,
@@ -308,6 +310,8 @@ fn help_is_as_it_was() {
     for (name, arguments) in [
         ("help", &["--help"][..]),
         ("help-generate", &["generate", "--help"]),
+        ("help-sag", &["sag", "--help"]),
+        ("help-batch", &["batch", "--help"]),
         ("help-replay", &["replay", "--help"]),
         ("help-models", &["models", "--help"]),
         ("help-serve", &["serve", "--help"]),

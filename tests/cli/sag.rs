@@ -1,0 +1,67 @@
+//! `sag`, and the flags of techniques on `generate`.
+
+use std::fs;
+
+use predicates::str::contains;
+
+use super::desk::Desk;
+
+#[test]
+fn sag_sets_both_pictures_side_by_side_and_its_picture_can_be_replayed() {
+    let desk = Desk::new();
+    let quick = ["--device", "cpu", "--size", "64x64", "--steps", "2"];
+    let mut command = desk.run(&["sag", "a fox", "--seed", "4", "--masks", "--out", "fox.png"]);
+    command.args(quick).assert().success();
+    let mut files = desk.files();
+    files.sort();
+    let names = ["compare", "plain", "sag-mask", "sag-masks", "sag"];
+    let mut expected = names.map(|name| format!("fox-{name}.png"));
+    expected.sort();
+    assert_eq!(files, expected);
+    let compare = image::open(desk.path("fox-compare.png")).unwrap();
+    assert!(compare.width() > 2 * 64 && compare.height() > 64);
+    let [plain, sag] = ["plain", "sag"].map(|name| desk.path(&format!("fox-{name}.png")));
+    let pixels = |path| image::open(path).unwrap().to_rgb8().into_raw();
+    assert!(pixels(&plain) != pixels(&sag), "SAG changed nothing");
+    let text = String::from_utf8_lossy(&fs::read(&sag).unwrap()).into_owned();
+    assert!(
+        text.contains("SAG Guidance Scale: 0.75"),
+        "no word of SAG in the settings"
+    );
+    desk.run(&[
+        "replay",
+        "fox-sag.png",
+        "--device",
+        "cpu",
+        "--out",
+        "again.png",
+    ])
+    .assert()
+    .success();
+    assert!(fs::read(&sag).unwrap() == fs::read(desk.path("again.png")).unwrap());
+    // The picture without is what the command without makes.
+    let mut command = desk.run(&["generate", "a fox", "--seed", "4", "--out", "g.png"]);
+    command.args(quick).assert().success();
+    assert!(fs::read(&plain).unwrap() == fs::read(desk.path("g.png")).unwrap());
+}
+
+#[test]
+fn techniques_that_cannot_work_are_refused_in_a_sentence() {
+    let desk = Desk::new();
+    for (flags, said) in [
+        (&["--sag-sigma", "0"][..], "sigma of 0"),
+        (&["--sag-kernel", "4"], "must have a middle"),
+        (&["--sag-layer", "up_blocks.0.attentions.0"], "choose among"),
+        (&["--sag-window", "2"], "from 0 to 1"),
+        (&["--sag-scale", "1", "--size", "32x64"], "larger --size"),
+        (&["--pag-scale", "nan"], "finite"),
+        (&["--seg-sigma", "-1"], "above 0"),
+        (&["--freeu=1,2"], "four numbers"),
+        (&["--cfg-rescale", "2"], "between 0 and 1"),
+        (&["--apg-norm", "-1"], "below 0"),
+    ] {
+        let mut command = desk.run(&["generate", "a fox", "--device", "cpu"]);
+        command.args(flags).assert().code(2).stderr(contains(said));
+    }
+    assert!(desk.files().is_empty());
+}
