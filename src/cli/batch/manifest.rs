@@ -49,10 +49,10 @@ impl Entry {
 
 fn digest(text: &str) -> String {
     let digest = Sha256::digest(text.trim().as_bytes());
-    digest[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let first = digest
+        .first_chunk::<8>()
+        .map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    format!("{first:016x}")
 }
 
 /// What is done, and where that is written.

@@ -155,18 +155,18 @@ impl Work<'_> {
                 size: latents.size,
                 rows: vec![latents.rows[which.min(latents.rows.len() - 1)].clone()],
             });
-            self.picture(&alone, latents, entry)?;
+            self.picture(&alone, latents, &entry)?;
         }
         Ok(())
     }
 
-    fn picture(&mut self, job: &Job, latents: Option<Latents>, entry: Entry) -> crate::Result<()> {
+    fn picture(&mut self, job: &Job, latents: Option<Latents>, entry: &Entry) -> crate::Result<()> {
         let path = self.out.join(&entry.file);
         let checked = job.check(&self.model().blueprint.traits)?;
         // A kill between the picture and its line in the manifest leaves a whole picture that remembers its job.
         if remembered(&path).is_some_and(|found| found == *checked.job()) {
             self.there += 1;
-            return self.manifest.add(&entry);
+            return self.manifest.add(entry);
         }
         let needs = Needs::of(&self.model().blueprint, &checked, &self.device)?;
         needs.require_room(&checked, &self.device)?;
@@ -185,9 +185,9 @@ impl Work<'_> {
     }
 
     /// The picture first, and its line in the manifest when it is whole on the disk.
-    fn save(&mut self, path: &Path, made: &Made, entry: Entry) -> crate::Result<()> {
+    fn save(&mut self, path: &Path, made: &Made, entry: &Entry) -> crate::Result<()> {
         file::write(path, &png::encode(&made.picture, &made.notes)?)?;
-        self.manifest.add(&entry)?;
+        self.manifest.add(entry)?;
         self.made += 1;
         self.report.event(&Event::Saved {
             path: path.display().to_string(),
