@@ -3,6 +3,7 @@
 mod autoencoder;
 mod clip_text;
 pub mod config;
+pub mod guides;
 mod layers;
 pub mod onnx;
 mod parameters;

@@ -10,6 +10,7 @@ pub mod convert;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod disk;
 pub mod fingerprint;
+pub mod guides;
 pub mod header;
 pub mod load;
 pub mod mini;

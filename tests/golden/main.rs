@@ -6,6 +6,7 @@
 mod edits;
 mod fixture;
 mod guided;
+mod guides;
 mod job;
 mod networks;
 mod schedules;

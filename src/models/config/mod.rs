@@ -5,9 +5,11 @@
 
 mod autoencoder;
 mod clip_text;
+mod eyes;
 mod file;
 mod unet;
 
 pub use autoencoder::{AutoencoderConfig, TaesdConfig, VaeConfig};
 pub use clip_text::{ClipTextConfig, HiddenAct};
+pub use eyes::{EyesConfig, Names};
 pub use unet::{PerBlock, UnetConfig};

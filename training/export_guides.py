@@ -1,0 +1,100 @@
+"""Writes trained guides as the program reads them, norms melted into the convolutions, in f16.
+
+    python -m training.export_guides --eyes runs/eyes --scorer runs/scorer --pack pack --out models/guides
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from . import loop, world
+from .networks.guides import folded
+from .train_guides import make
+from .words import Words
+
+
+def averaged(run, words):
+    """A run's networks with their averaged weights, and how far it was."""
+    state = loop.load(Path(run) / "checkpoint.pt")
+    if state is None:
+        raise SystemExit(f"{run} holds no checkpoint: train first")
+    networks = make(state["config"], words, state["config"]["names"]["thing"])
+    networks.load_state_dict(state["average"])
+    return networks.eval(), state["step"]
+
+
+def half(weights):
+    """Tensors in f16, each with memory of its own."""
+    return {name: weight.detach().to(torch.float16).contiguous().clone() for name, weight in weights.items()}
+
+
+def settings(eyes, things, text=None):
+    """The config that goes beside the weights."""
+    config = eyes.config
+    names = {
+        "thing": things,
+        "colour": list(world.COLOURS),
+        "scene": ["studio", *world.SCENES],
+        "dye": ["own", *world.DYES],
+    }
+    places = config["places"]
+    made = {
+        "widths": config["widths"],
+        "lateral": config["lateral"] if places else 0,
+        "embedding": config["embedding"] if places else 0,
+        "names": names,
+    }
+    if text:
+        settings = ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
+        settings += ("max_position_embeddings", "hidden_act", "layer_norm_eps")
+        made["text"] = {name: text[name] for name in settings}
+    return made
+
+
+UNUSED_BY_SCORER = ("embed.", "lateral.", "smooth.", "mask.", "heat.", "box.")
+
+
+def write_eyes(networks, things, out, name):
+    """`NAME.json`, `NAME.safetensors`, and for eyes that see places the text tower beside them."""
+    out.mkdir(parents=True, exist_ok=True)
+    eyes, text = networks["eyes"], networks["text"]
+    places = eyes.config["places"]
+    weights = {
+        key: value
+        for key, value in folded(eyes).items()
+        if places or not key.startswith(UNUSED_BY_SCORER)
+    }
+    for key, value in list(weights.items()):
+        if value.ndim == 4 and value.shape[2:] == (1, 1):
+            weights[key] = value[:, :, 0, 0]
+    save_file(half(weights), out / f"{name}.safetensors")
+    made = settings(eyes, things, text.text.config if places else None)
+    (out / f"{name}.json").write_text(json.dumps(made, indent=2) + "\n")
+    if places:
+        tower = {key.removeprefix("text."): value for key, value in text.state_dict().items()}
+        save_file(half(tower), out / "text.safetensors")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pack", type=Path, required=True)
+    parser.add_argument("--eyes", type=Path)
+    parser.add_argument("--scorer", type=Path)
+    parser.add_argument("--tokenizer", type=Path, default=Path("models/mini/tokenizer"))
+    parser.add_argument("--out", type=Path, default=Path("models/guides"))
+    args = parser.parse_args()
+    words = Words(args.tokenizer)
+    things = list(json.loads((args.pack / "pack.json").read_text())["things"])
+    for name, run in (("eyes", args.eyes), ("scorer", args.scorer)):
+        if run:
+            networks, step = averaged(run, words)
+            write_eyes(networks, things, args.out, name)
+            size = (args.out / f"{name}.safetensors").stat().st_size
+            print(f"{name}: {size / 1e3:.0f} kB after {step} steps")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+"""Scaled dot-product attention, also for torch 1.13, which has no fused one."""
+
+import torch
+from torch.nn import functional as F
+
+
+def attend(q, k, v, causal=False):
+    """`[B, heads, N, D]`, `[B, heads, M, D]` twice, to `[B, heads, N, D]`."""
+    if hasattr(F, "scaled_dot_product_attention"):
+        return F.scaled_dot_product_attention(q, k, v, is_causal=causal)
+    scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+    if causal:
+        later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
+        scores = scores.masked_fill(later, float("-inf"))
+    return scores.softmax(-1) @ v

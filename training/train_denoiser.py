@@ -1,0 +1,207 @@
+"""Trains the text encoder and the U-Net together on latents of composed pictures.
+
+    python -m training.train_denoiser --pack pack --model models/mini --run runs/denoiser --minutes 60
+    python -m training.train_denoiser --pack pack --model runs/vae/model --run runs/256 --fresh --size 256 \\
+        --batch 256 --rate 4e-4 --steps 40000 --bf16
+
+`--model` is a folder in the diffusers layout; its autoencoder stays as it is. With `--fresh` the other two start from random
+weights, else from the model's own.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from . import checkpoint, loop
+from .compose import Choices, Composer
+from .networks.text import ClipText
+from .networks.unet import Unet
+from .sample import ALPHAS_CUMPROD, noised
+from .words import Words
+
+EMPTY = 0.1
+MIN_SNR = 5.0
+UNET = {
+    "_class_name": "UNet2DConditionModel",
+    "act_fn": "silu",
+    "attention_head_dim": 8,
+    "block_out_channels": [64, 96, 128, 160],
+    "cross_attention_dim": 192,
+    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "in_channels": 4,
+    "layers_per_block": 2,
+    "mid_block_type": "UNetMidBlock2DCrossAttn",
+    "norm_eps": 1e-5,
+    "norm_num_groups": 16,
+    "out_channels": 4,
+    "sample_size": 32,
+    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
+    "use_linear_projection": False,
+}
+TEXT = {
+    "architectures": ["CLIPTextModel"],
+    "hidden_act": "quick_gelu",
+    "hidden_size": 192,
+    "intermediate_size": 576,
+    "layer_norm_eps": 1e-5,
+    "max_position_embeddings": 77,
+    "model_type": "clip_text_model",
+    "num_attention_heads": 4,
+    "num_hidden_layers": 4,
+}
+
+
+def networks(args, words):
+    """Text encoder and U-Net."""
+    if not args.fresh:
+        return torch.nn.ModuleDict({part: checkpoint.read(args.model, part) for part in ("text_encoder", "unet")})
+    text = TEXT | {"vocab_size": len(words.vocabulary), "bos_token_id": words.start, "eos_token_id": words.end}
+    text["pad_token_id"] = words.end
+    unet = UNET | {"sample_size": args.size // 8}
+    if args.narrow:
+        text |= {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+        unet |= {"block_out_channels": [16, 16, 16, 16], "cross_attention_dim": 32, "attention_head_dim": 2}
+    return torch.nn.ModuleDict({"text_encoder": ClipText(text), "unet": Unet(unet)})
+
+
+class Latents:
+    """A stock of encoded pictures with their captions, made anew little by little: encoding is dearer than the U-Net.
+
+    Its pictures follow from the seed and from how many were made before, so a resumed training goes on with the same.
+    """
+
+    def __init__(self, composer, autoencoder, device, stock):
+        self.composer, self.autoencoder, self.device = composer, autoencoder, device
+        self.rows, self.captions, self.stock, self.next = None, [None] * stock, stock, 0
+
+    @torch.no_grad()
+    def more(self, count):
+        """Composes and encodes pictures in the place of the oldest ones."""
+        batch = self.composer.batch(count)
+        latents = self.autoencoder.encode(batch.images * 2 - 1)
+        if self.rows is None:
+            self.rows = torch.empty(self.stock, *latents.shape[1:], device=self.device)
+        for row, caption in enumerate(batch.captions):
+            self.rows[self.next] = latents[row]
+            self.captions[self.next] = caption
+            self.next = (self.next + 1) % self.stock
+
+    def fill(self, chunk=32):
+        """The whole stock."""
+        for _ in range(0, self.stock, chunk):
+            self.more(chunk)
+
+    def state(self):
+        """To resume with; latents in f16."""
+        rows = None if self.rows is None else self.rows.half().cpu()
+        return {"rows": rows, "captions": self.captions, "next": self.next, "composer": self.composer.state()}
+
+    def resume(self, state):
+        """Goes on from a state."""
+        self.rows = state["rows"].float().to(self.device)
+        self.captions, self.next = state["captions"], state["next"]
+        self.composer.resume(state["composer"])
+
+
+def loss_of(parts, words, x0, captions, t, noise):
+    """Error of the predicted noise, no step's counting for more than a signal-to-noise ratio of 5 would."""
+    a = ALPHAS_CUMPROD.to(x0.device)[t]
+    ids = torch.tensor([words.encode(caption) for caption in captions], device=x0.device)
+    eps = parts["unet"](noised(x0, noise, t), t, parts["text_encoder"](ids))
+    snr = a / (1 - a)
+    weight = (MIN_SNR / snr).clamp(max=1).float()
+    return ((eps.float() - noise) ** 2).mean((1, 2, 3)).mul(weight).mean()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pack", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints; goes on where it stopped")
+    parser.add_argument("--tokenizer", type=Path, default=Path("models/mini/tokenizer"))
+    parser.add_argument("--fresh", action="store_true")
+    parser.add_argument("--narrow", action="store_true", help="with --fresh: as small as can be, to try the whole out")
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--scenes", type=float, default=0.4, help="share of pictures with a photograph behind")
+    parser.add_argument("--dyed", type=float, default=0.15, help="share of pictures with a thing in another colour")
+    parser.add_argument("--two", type=float, default=0.0, help="share of pictures with two things")
+    parser.add_argument("--stock", type=int, default=4096, help="encoded pictures that are held")
+    parser.add_argument("--renew", type=int, default=1, help="pictures of them that are made anew in a step")
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=3e-4)
+    parser.add_argument("--offset", type=float, default=0.08, help="noise that a whole channel shares")
+    parser.add_argument("--decay", type=float, default=0.999, help="of the average of the weights")
+    parser.add_argument("--stop", type=int, help="end after this step, as if the minutes were over")
+    parser.add_argument("--minutes", type=float, default=600)
+    parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(5)
+    words = Words(args.tokenizer)
+    parts = networks(args, words).to(args.device)
+    choices = Choices(scenes=args.scenes, dyed=args.dyed, two=args.two, all_pairs=False)
+    composer = Composer(args.pack, args.size, 5, choices, device=args.device)
+    autoencoder = checkpoint.read(args.model, "vae").to(args.device).eval()
+    latents = Latents(composer, autoencoder, args.device, args.stock)
+    optimiser = torch.optim.AdamW(parts.parameters(), args.rate, weight_decay=0.01)
+    average = loop.Average(parts, args.decay)
+    path, start = args.run / "checkpoint.pt", 0
+    if state := loop.load(path):
+        start = state["step"]
+        parts.load_state_dict(state["parts"])
+        optimiser.load_state_dict(state["optimiser"])
+        average.weights, average.steps = state["average"], start
+        latents.resume(state["latents"])
+        torch.set_rng_state(state["random"])
+    else:
+        latents.fill()
+
+    def step(index):
+        for group in optimiser.param_groups:
+            group["lr"] = loop.rate(index, args.steps, args.rate)
+        if args.renew:
+            latents.more(args.renew)
+        chosen = torch.randint(0, args.stock, (args.batch,))
+        empty = (torch.rand(args.batch) < EMPTY).tolist()
+        captions = ["" if none else latents.captions[at] for at, none in zip(chosen.tolist(), empty)]
+        x0 = latents.rows[chosen.to(args.device)]
+        noise = torch.randn(x0.shape) + args.offset * torch.randn(*x0.shape[:2], 1, 1)
+        t = torch.randint(0, 1000, (args.batch,))
+        with torch.autocast(torch.device(args.device).type, torch.bfloat16, enabled=args.bf16):
+            loss = loss_of(parts, words, x0, captions, t.to(args.device), noise.to(args.device))
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
+        optimiser.step()
+        average.update(parts)
+        return float(loss.detach())
+
+    def keep(index):
+        loop.save(
+            path,
+            {
+                "step": index,
+                "parts": parts.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "average": average.weights,
+                "latents": latents.state(),
+                "random": torch.get_rng_state(),
+            },
+        )
+
+    done = loop.run(min(args.steps, args.stop or args.steps), start, args.minutes, step, keep)
+    parts.load_state_dict(average.weights)
+    for part in ("unet", "text_encoder"):
+        checkpoint.write(parts[part].cpu(), args.run / "model", part)
+    print(json.dumps({"steps": done, "of": args.steps}))
+
+
+if __name__ == "__main__":
+    main()
