@@ -1,7 +1,4 @@
-//! The guides that understand the default model's pictures: eyes, the text tower that goes with them, and a scorer.
-//!
-//! The scorer has seen other compositions than the eyes, through a network of other widths: it judges pictures that the eyes
-//! have guided, and guides none itself.
+//! The guides that understand the default model's pictures: eyes, and the text tower that goes with them.
 
 use std::rc::Rc;
 
@@ -35,7 +32,7 @@ pub fn files() -> super::MemoryFiles {
     embed!("eyes.json", "eyes.safetensors", "text.safetensors")
 }
 
-/// Reads `NAME.json` and `NAME.safetensors`: `eyes`, or `scorer`.
+/// Reads `NAME.json` and `NAME.safetensors`: `eyes`, or eyes that were trained otherwise to judge what these have guided.
 ///
 /// # Errors
 /// When a file is missing or not what it should be, or the device has no room.
