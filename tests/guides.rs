@@ -53,7 +53,7 @@ impl Composed {
 
     fn images(&self, device: &Device) -> Tensor {
         let tiles = self.tiles("pictures.png");
-        let bytes = tiles.iter().flat_map(|tile| tile.as_raw());
+        let bytes = tiles.iter().flat_map(RgbImage::as_raw);
         let elements = bytes.map(|&byte| f32::from(byte) / 255.0).collect();
         let size = self.size as usize;
         device.tensor([tiles.len(), size, size, 3], elements)
