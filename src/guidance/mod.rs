@@ -8,6 +8,7 @@ mod perturbed;
 mod projected;
 mod rescaled;
 pub mod sag;
+pub mod universal;
 
 pub use blend::{BlendSchedule, Blended};
 pub use cfg::Cfg;
@@ -47,6 +48,15 @@ pub struct Map {
     pub name: &'static str,
     /// `[B, h, w, 1]`, between 0 and 1
     pub values: Tensor,
+}
+
+impl Map {
+    fn detached(self) -> Self {
+        Self {
+            values: self.values.detached(),
+            ..self
+        }
+    }
 }
 
 /// Predicts the noise in latents.
