@@ -164,3 +164,112 @@ async fn read_rows(
     let rows = rows.map(|row| noise::channels_last(row, &shape));
     Ok(([h, w], rows.collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        diffusion::schedule::PredictionType,
+        models::config::UnetConfig,
+        picture::Picture,
+        session::{Edit, Job, Size, Source, Traits},
+        tensor::DType,
+        weights::Memory,
+    };
+
+    fn origin(model: &str, side: usize, colour: u8, prompt: &str) -> Origin {
+        let source = Source::Picture {
+            path: "a.png".to_owned(),
+            sha256: String::new(),
+            prompt: prompt.to_owned(),
+            crop: None,
+        };
+        let job = Job {
+            size: Some(Size::square(side)),
+            edit: Some(Edit::of(source)),
+            ..Job::default()
+        };
+        let traits = Traits {
+            size: Size::square(128),
+            steps: 25,
+            cfg_scale: 7.5,
+            reduction: 8,
+            prediction: PredictionType::Epsilon,
+            unet: UnetConfig::tiny(),
+        };
+        let picture = Picture::filled(side, side, [colour; 3]);
+        let checked = job.check(&traits).unwrap();
+        Origin::new(&checked, model, Some(&picture), DType::F32)
+    }
+
+    fn traced() -> Traced {
+        let level = |t, alphas_cumprod| Level { alphas_cumprod, t };
+        let latents = |from: u8| (from..from + 24).map(f32::from).collect::<Vec<_>>();
+        let mut trajectory = Trajectory::new([2, 3], level(0, 0.999), latents(0));
+        trajectory.push(level(1, 0.5), latents(1));
+        trajectory.push(level(21, 0.1 + 0.2), latents(2));
+        Traced {
+            origin: origin("m", 64, 7, ""),
+            trajectory: Rc::new(trajectory),
+            reconstruction: latents(9),
+        }
+    }
+
+    fn read(bytes: Vec<u8>) -> Result<Traced> {
+        let source = Rc::new(Memory::new("file", bytes));
+        pollster::block_on(Traced::read(source))
+    }
+
+    #[test]
+    fn a_trajectory_survives_its_file() {
+        assert_eq!(read(traced().to_bytes()).unwrap(), traced());
+    }
+
+    #[test]
+    fn damaged_files_are_refused() {
+        let whole = traced().to_bytes();
+        for length in 0..whole.len() {
+            assert!(read(whole[..length].to_vec()).is_err(), "{length}");
+        }
+        let swap = |from: &str, to: &str| {
+            let text: String = whole.iter().map(|&byte| char::from(byte)).collect();
+            assert!(text.contains(from), "{from}");
+            text.replace(from, to).chars().map(|c| c as u8).collect()
+        };
+        for (from, to) in [
+            ("guidestar.trajectory", "guidestar.trajectorz"),
+            ("[1,0.5]", "[1,0.1]"),
+            ("[1,0.5]", "[1,1.5]"),
+            ("\"steps\"", "\"stepz\""),
+            ("latents\"", "latentz\""),
+        ] {
+            for from in [from.to_owned(), from.replace('"', "\\\"")] {
+                if whole
+                    .windows(from.len())
+                    .any(|bytes| bytes == from.as_bytes())
+                {
+                    assert!(
+                        read(swap(&from, &to.replace('"', "\\\""))).is_err(),
+                        "{from} {to}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_trajectory_of_something_else_is_refused_by_what_differs() {
+        let own = origin("m", 64, 7, "");
+        for (asked, word) in [
+            (origin("n", 64, 7, ""), "another model"),
+            (origin("m", 128, 7, ""), "64x64"),
+            (origin("m", 64, 8, ""), "another picture"),
+            (origin("m", 64, 7, "a fox"), "a fox"),
+        ] {
+            let refusal = own.require(&asked, "file").unwrap_err().to_string();
+            assert!(refusal.contains(word), "{refusal}");
+            assert_ne!(own.name(), asked.name());
+        }
+        own.require(&origin("m", 64, 7, ""), "file").unwrap();
+    }
+}
