@@ -10,6 +10,7 @@ mod flags;
 mod generate;
 mod model;
 mod models;
+mod network;
 mod place;
 mod report;
 mod sag;

@@ -12,6 +12,7 @@ use super::{
     fetch::{Remote, fetch, part_of},
     flags::Talk,
     model::{self, MINI},
+    network,
     report::{self, Report},
 };
 use crate::{
@@ -37,7 +38,15 @@ pub enum Models {
     /// Write a checkpoint in another layout or with smaller numbers.
     #[command(after_help = CONVERT_EXAMPLES)]
     Convert(Convert),
+    /// Say what a network makes of one picture.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<network::Run>),
 }
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  guidestar models run yunet_n.onnx --image photo.jpg --scale 255 --bgr
+  guidestar models run MobileFaceNet.onnx --image face.png --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --save face.safetensors";
 
 const CONVERT_EXAMPLES: &str = "\
 Examples:
@@ -134,6 +143,7 @@ pub fn models(command: &Models, talk: Talk) -> Result<Exit> {
         Models::Get(flags) => get(flags, talk)?,
         Models::Check(flags) => check(&flags.model, talk)?,
         Models::Convert(flags) => rewrite(flags, talk)?,
+        Models::Run(flags) => network::run(flags, talk)?,
     }
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ mod blend;
 mod cfg;
 pub mod edit;
 mod freeu;
+pub mod network;
 mod perturbed;
 mod projected;
 mod rescaled;

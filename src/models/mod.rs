@@ -4,6 +4,7 @@ mod autoencoder;
 mod clip_text;
 pub mod config;
 pub mod guides;
+mod input;
 mod layers;
 pub mod onnx;
 mod parameters;
@@ -15,6 +16,7 @@ mod vae;
 
 pub use autoencoder::Autoencoder;
 pub use clip_text::ClipText;
+pub use input::{Input, Prepared, Resampling};
 pub use parameters::{Kind, Needed, Parameters, Recorder};
 pub use random::Random;
 pub use taesd::Taesd;

@@ -4,6 +4,7 @@
 
 mod batch;
 mod desk;
+mod networks;
 mod refusals;
 mod sag;
 

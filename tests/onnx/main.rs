@@ -1,6 +1,7 @@
 //! Networks from ONNX files compute what onnxruntime and the standard's own tests say, and files that are wrong say how.
 
 mod gradients;
+mod guides;
 mod networks;
 mod refusals;
 mod small;

@@ -1,0 +1,95 @@
+//! How far what a network says of pictures is from what it should say, one number a picture.
+
+use crate::tensor::{Tensor, Unary};
+
+/// Keeps roots and quotients from 0.
+const EPS: f64 = 1e-12;
+
+/// How outputs are compared with a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// One less the cosine of the angle between both.
+    Cosine,
+    /// The mean of the differences' sizes.
+    L1,
+    /// The mean of the differences' squares.
+    L2,
+    /// Classes along axis 1, as scores before softmax: the mean over places of the negative logarithm of the target's share.
+    CrossEntropy,
+    /// Feature maps by which channels stand high together, wherever they do: texture (Gatys et al. 2016,
+    /// <https://arxiv.org/abs/1508.06576>).
+    Gram,
+}
+
+impl Loss {
+    /// How far outputs are from a target.
+    ///
+    /// # Shapes
+    /// - `found`: `[B, ...]`; `wanted`: the same, or with one row for all
+    /// - returns `[B]`
+    ///
+    /// # Panics
+    /// When they do not fit; a guide checks that when it is made.
+    pub fn between(self, found: &Tensor, wanted: &Tensor) -> Tensor {
+        match self {
+            Self::Cosine => cosine(&rows(found), &rows(wanted)),
+            Self::L1 => flat(&difference(found, wanted).unary(Unary::Abs).mean(&[1])),
+            Self::L2 => flat(&difference(found, wanted).unary(Unary::Square).mean(&[1])),
+            Self::CrossEntropy => cross_entropy(found, wanted),
+            Self::Gram => Self::L2.between(&gram(found), &gram(wanted)),
+        }
+    }
+}
+
+/// `[B, N]`
+fn rows(x: &Tensor) -> Tensor {
+    let batch = x.shape()[0];
+    x.reshape([batch, x.shape().elements() / batch])
+}
+
+/// `[B, 1]` as `[B]`.
+fn flat(x: &Tensor) -> Tensor {
+    x.reshape([x.shape()[0]])
+}
+
+fn difference(found: &Tensor, wanted: &Tensor) -> Tensor {
+    rows(found).sub(&rows(wanted))
+}
+
+/// `[B, N]` to `[B]`.
+fn cosine(a: &Tensor, b: &Tensor) -> Tensor {
+    let size = |x: &Tensor| {
+        let square = x.unary(Unary::Square).sum(&[1]);
+        square.affine(1.0, EPS).unary(Unary::Sqrt)
+    };
+    let product = a.mul(b).sum(&[1]);
+    let cosine = product.div(&size(a).mul(&size(b)));
+    flat(&cosine.affine(-1.0, 1.0))
+}
+
+/// `found [B, C, ...]`, and shares of the same classes; a place whose shares are all 0 does not count.
+fn cross_entropy(found: &Tensor, wanted: &Tensor) -> Tensor {
+    let map = |x: &Tensor| {
+        let [batch, classes] = [x.shape()[0], x.shape()[1]];
+        let places = x.shape().elements() / batch / classes;
+        x.reshape([batch, classes, places])
+    };
+    let [found, wanted] = [map(found), map(wanted)];
+    let shifted = found.sub(&found.greatest(&[1]));
+    let sum = shifted.unary(Unary::Exp).sum(&[1]);
+    let logarithms = shifted.sub(&sum.unary(Unary::Log));
+    let hits = logarithms.mul(&wanted).sum(&[1, 2]);
+    let counted = wanted.sum(&[1, 2]).affine(1.0, EPS);
+    hits.div(&counted)
+        .affine(-1.0, 0.0)
+        .reshape([hits.shape()[0]])
+}
+
+/// `[B, C, ...]` to `[B, C, C]`: products of channels, their mean over places and channels.
+fn gram(x: &Tensor) -> Tensor {
+    let [batch, channels] = [x.shape()[0], x.shape()[1]];
+    let places = x.shape().elements() / batch / channels;
+    let map = x.reshape([batch, channels, places]);
+    let share = 1.0 / (channels * places) as f64;
+    map.matmul_transposed(&map, None).affine(share, 0.0)
+}
