@@ -7,7 +7,8 @@
 //! cargo run --release --example full_size -- f16
 //! ```
 //!
-//! The devices are `cpu`, and on the GPU `f32`, `f16` and `packed` (f16 without the shader feature).
+//! The devices are `cpu`, and on the GPU `f32`, `f16` and `packed` (f16 without the shader feature). `FULL_SIZE=pass` stops
+//! after the comparison; `FULL_SIZE=step` makes one guided step instead of two.
 #![expect(clippy::print_stdout, reason = "figures are what it is for")]
 
 use std::{env, fs, rc::Rc, time::Instant};
@@ -43,8 +44,16 @@ fn main() -> Result<()> {
     if let Some(file) = file {
         compare(&unet, &device, file)?;
     }
-    let latents = step(unet, &device)?;
-    decode(&latents)?;
+    let extent = env::var("FULL_SIZE").unwrap_or_default();
+    if extent != "pass" {
+        // The second step of a plan is the one that shows what a step costs.
+        let steps: &[_] = match extent.as_str() {
+            "step" => &["guided step"],
+            _ => &["first guided step", "second guided step"],
+        };
+        let latents = step(unet, &device, steps)?;
+        decode(&latents)?;
+    }
     report_memory(&device);
     Ok(())
 }
@@ -64,11 +73,27 @@ fn open(name: &str) -> Result<Device> {
     })
 }
 
+/// Times the work: on the wall, and the processor's time, which other jobs on the machine do not lengthen.
 fn timed<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let start = Instant::now();
+    let (start, used) = (Instant::now(), processor_secs());
     let done = work()?;
-    println!("{what}: {:.1} s", start.elapsed().as_secs_f64());
+    let wall = start.elapsed().as_secs_f64();
+    let used = match (used, processor_secs()) {
+        (Some(before), Some(after)) => format!(", {:.1} s of processor time", after - before),
+        _ => String::new(),
+    };
+    println!("{what}: {wall:.1} s{used}");
     Ok(done)
+}
+
+/// Seconds that processors have worked for this process, all threads together, where Linux says so.
+fn processor_secs() -> Option<f64> {
+    const TICKS_A_SECOND: f64 = 100.0;
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / TICKS_A_SECOND)
 }
 
 fn floats(file: &SafeTensors, key: &str) -> Result<(Vec<usize>, Vec<f32>)> {
@@ -101,7 +126,7 @@ fn compare(unet: &Unet, device: &Device, path: &str) -> Result<()> {
 }
 
 /// One guided step at 512x512, text included.
-fn step(unet: Unet, device: &Device) -> Result<Tensor> {
+fn step(unet: Unet, device: &Device, steps: &[&str]) -> Result<Tensor> {
     let text = timed("text encoder's parameters drawn", || {
         Ok(ClipText::new(
             &ClipTextConfig::sd15(),
@@ -116,7 +141,7 @@ fn step(unet: Unet, device: &Device) -> Result<Tensor> {
     let level = |alphas_cumprod, t| Level { alphas_cumprod, t };
     let (from, to) = (level(0.0365, 801), level(0.0577, 751));
     let mut latents = x.clone();
-    for what in ["first guided step", "second guided step"] {
+    for what in steps {
         latents = timed(what, || {
             let prediction = denoiser.predict(&x, from, &mut NoTap)?;
             let next = Ddim::deterministic().step(&x, &prediction.eps, from, to);
