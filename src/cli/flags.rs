@@ -221,15 +221,15 @@ pub struct Generate {
     /// Begin with the latents of this safetensors file instead of noise.
     #[arg(long, value_name = "FILE")]
     pub latents: Option<PathBuf>,
-    /// What steers the sampling.
-    #[command(flatten)]
-    pub steering: Steering,
     /// Where to compute.
     #[command(flatten)]
     pub place: Where,
     /// Where results go.
     #[command(flatten)]
     pub output: Output,
+    /// What steers the sampling. Last: its heading would go on over what follows.
+    #[command(flatten)]
+    pub steering: Steering,
 }
 
 /// `guidestar replay`

@@ -44,7 +44,7 @@ fn wrong_requests_are_refused_in_words() {
         (&["--sampler", "euler"], "possible values: ddim, pndm"),
         (
             &["--parity", "midjourney"],
-            "choose diffusers, ldm, comfyui, pnp-diffusers, ugd",
+            "choose diffusers, ldm, comfyui, pnp-diffusers, pnp-ldm, ugd",
         ),
         (
             &["--device", "tpu"],

@@ -161,8 +161,8 @@ fn decoded(address: &str) -> Option<Cow<'_, str>> {
     let mut rest = address.as_bytes();
     while let [first, after @ ..] = rest {
         if *first == b'%' {
-            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            let digit = |at: usize| char::from(*after.get(at)?).to_digit(16);
+            bytes.push((16 * digit(0)? + digit(1)?) as u8);
             rest = &after[2..];
         } else {
             bytes.push(*first);
