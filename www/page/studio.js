@@ -94,7 +94,8 @@ export class Studio {
     this.#next();
     // On a phone the sky is below the form.
     const stage = byId("stage");
-    if (stage.getBoundingClientRect().top > innerHeight * 0.6) stage.scrollIntoView({ behavior: "smooth", block: "start" });
+    const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+    if (stage.getBoundingClientRect().top > innerHeight * 0.6) stage.scrollIntoView({ behavior, block: "start" });
   }
 
   /** Starts the next part, or shows what became of all. */
