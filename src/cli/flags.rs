@@ -4,7 +4,7 @@ use std::{ops::RangeInclusive, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{bench::Bench, models::Models, serve::Serve};
+use super::{bench::Bench, guide::Guide, models::Models, serve::Serve};
 use crate::{
     diffusion::{NoiseSource, schedule::PredictionType, schedule::Spacing},
     session::{Job, Parity, Quirks, SamplerName, Size},
@@ -39,6 +39,9 @@ pub enum Command {
     /// Make pictures from a prompt.
     #[command(after_help = GENERATE_EXAMPLES)]
     Generate(Generate),
+    /// Make pictures that guides pull towards a colour, edges, or another picture.
+    #[command(after_help = super::guide::EXAMPLES)]
+    Guide(Box<Guide>),
     /// Repeat the job that a picture remembers.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     error::Error,
     picture::{self, Picture, file, png},
-    session::{self, Blueprint, Event, Job, Latents, Made, Needs, Run, Session},
+    session::{self, Blueprint, Event, Job, Latents, Made, Needs, Pictures, Run, Session},
     tensor::Device,
     weights::{disk::DiskFile, write::save_tensors},
 };
@@ -53,8 +53,22 @@ fn remembered(path: &Path) -> Result<Job> {
     Ok(Job::from_json(&job).map_err(wrong)?)
 }
 
+/// What a followed run made.
+pub struct Followed {
+    pub exit: Exit,
+    pub made: Vec<Made>,
+}
+
 /// Does a job. What can be refused is refused before anything large is read or computed.
 fn work(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exit> {
+    Ok(made(job, place, output, talk)?.exit)
+}
+
+/// The same, and hands over what was made.
+///
+/// # Errors
+/// When the request is wrong or the job fails.
+pub fn made(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Followed> {
     let out = Place::new(output, &job.prompt)?;
     let checkpoint = model::open(&job.model)?;
     let blueprint = Blueprint::read(&checkpoint)?;
@@ -75,9 +89,30 @@ fn work(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exit> {
         stop::leave_if_asked();
         report.event(&event);
     };
+    let pictures = read_pictures(job)?;
     let session = pollster::block_on(Session::open(&device, &job.model, &checkpoint, &mut tell))?;
-    let run = session.start(checked, latents)?;
+    let run = session.start_with(checked, latents, &pictures)?;
     follow(run, &out, &mut report)
+}
+
+/// The pictures that a job's guides name.
+fn read_pictures(job: &Job) -> Result<Pictures> {
+    let guides = job.guide.iter().flat_map(|guide| &guide.guides);
+    let names = guides.flat_map(|guiding| guiding.target.files());
+    names
+        .map(|name| Ok((name.to_owned(), read_picture(Path::new(name))?)))
+        .collect()
+}
+
+/// A picture from a PNG, JPEG or WebP file.
+fn read_picture(path: &Path) -> Result<Picture> {
+    let bytes = file::read(path)?;
+    let decoded = image::load_from_memory(&bytes).map_err(|error| {
+        Error::Request(format!("{}: this is no picture: {error}", path.display()))
+    })?;
+    let rgb = decoded.to_rgb8();
+    let [wide, tall] = [rgb.width(), rgb.height()].map(|side| side as usize);
+    Ok(Picture::from_rgb(wide, tall, rgb.into_raw()))
 }
 
 fn read_latents(path: &str) -> Result<Latents> {
@@ -86,32 +121,34 @@ fn read_latents(path: &str) -> Result<Latents> {
 }
 
 /// Steps a run to its end, and saves what it makes.
-fn follow(mut run: Run, out: &Place, report: &mut Report) -> Result<Exit> {
+fn follow(mut run: Run, out: &Place, report: &mut Report) -> Result<Followed> {
     let count = run.job().count;
-    let mut pictures = Vec::new();
-    let mut latents = Vec::new();
+    let mut all: Vec<Made> = Vec::new();
     while let Some(event) = pollster::block_on(run.step())? {
         report.event(&event);
         if let Some(made) = run.take() {
             save(&made, count, out, report)?;
-            pictures.push((made.seed, made.picture));
-            latents.push(made.latents);
+            all.push(made);
         }
         if stop::asked() && !matches!(event, Event::Done { .. }) {
             report.event(&Event::Stopped {
                 finished: run.finished(),
                 of: count,
             });
-            return Ok(Exit::Interrupted);
+            let exit = Exit::Interrupted;
+            return Ok(Followed { exit, made: all });
         }
     }
     if count > 1 {
-        save_sheet(&pictures, out, report)?;
+        let pictures = all.iter().map(|made| (made.seed, made.picture.clone()));
+        save_sheet(&pictures.collect::<Vec<_>>(), out, report)?;
     }
     if let Some(path) = out.latents() {
+        let latents: Vec<_> = all.iter().map(|made| made.latents.clone()).collect();
         save_latents(&path, run.latent_size(), &latents, report)?;
     }
-    Ok(Exit::Done)
+    let exit = Exit::Done;
+    Ok(Followed { exit, made: all })
 }
 
 fn save(made: &Made, count: usize, out: &Place, report: &mut Report) -> Result<()> {

@@ -5,6 +5,7 @@ mod exit;
 mod fetch;
 mod flags;
 mod generate;
+mod guide;
 mod model;
 mod models;
 mod place;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Generate(flags) => generate::generate(flags, cli.talk),
+        Command::Guide(flags) => guide::guide(flags, cli.talk),
         Command::Replay(flags) => generate::replay(flags, cli.talk),
         Command::Bench(flags) => bench::bench(flags, cli.talk),
         Command::Models(command) => models::models(command, cli.talk),

@@ -6,6 +6,7 @@ mod perturbed;
 mod projected;
 mod rescaled;
 pub mod sag;
+pub mod universal;
 
 pub use cfg::Cfg;
 pub use freeu::{FreeU, FreeUSettings, Gating};
@@ -43,6 +44,15 @@ pub struct Map {
     pub name: &'static str,
     /// `[B, h, w, 1]`, between 0 and 1
     pub values: Tensor,
+}
+
+impl Map {
+    fn detached(self) -> Self {
+        Self {
+            values: self.values.detached(),
+            ..self
+        }
+    }
 }
 
 /// Predicts the noise in latents.

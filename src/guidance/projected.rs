@@ -92,7 +92,8 @@ impl Projected {
             if let Some(before) = &self.running {
                 difference = difference.mix(1.0, before, momentum);
             }
-            self.running = Some(difference.clone());
+            // Remembered as numbers: a gradient of the next step does not go back into this one.
+            self.running = Some(difference.detached());
         }
         if norm > 0.0 {
             difference = shortened(&difference, norm);

@@ -1,7 +1,10 @@
 //! Either autoencoder, with latents as the U-Net has them.
 
 use super::{Parameters, config::AutoencoderConfig, taesd::Taesd, vae::Vae};
-use crate::{error::Result, tensor::Tensor};
+use crate::{
+    error::Result,
+    tensor::{Shape, Tensor},
+};
 
 /// Either autoencoder, with latents as the U-Net has them.
 pub enum Autoencoder {
@@ -36,6 +39,25 @@ impl Autoencoder {
             Self::Kl(vae) => vae.encode(image).mean,
             Self::Tiny(taesd) => taesd.encode(image),
         };
+        latents.affine(self.scaling_factor(), 0.0)
+    }
+
+    /// A sample of what a picture's latents may be; `noise` draws of the shape it is asked for, where there is anything
+    /// to draw.
+    ///
+    /// # Shapes
+    /// - as [`Autoencoder::encode`]
+    pub fn encode_sampled(
+        &self,
+        image: &Tensor,
+        noise: &mut dyn FnMut(&Shape) -> Tensor,
+    ) -> Tensor {
+        let Self::Kl(vae) = self else {
+            return self.encode(image);
+        };
+        let posterior = vae.encode(image);
+        let drawn = noise(posterior.mean.shape());
+        let latents = posterior.sample(&drawn);
         latents.affine(self.scaling_factor(), 0.0)
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Parity, Quirks, Size, Traits, techniques};
+use super::{GuideJob, Parity, Quirks, Size, Traits, techniques};
 use crate::{
     diffusion::schedule::PredictionType,
     error::{Error, Result},
@@ -59,6 +59,9 @@ pub struct Job {
     /// Louder backbone and quieter skips.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freeu: Option<FreeUSettings>,
+    /// Universal guidance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guide: Option<GuideJob>,
     /// Seed of the first picture; each further one counts up.
     pub seed: u64,
     /// How many pictures.
@@ -111,6 +114,7 @@ impl Default for Job {
             pag: None,
             seg: None,
             freeu: None,
+            guide: None,
             seed: 0,
             count: 1,
             sampler: SamplerName::Ddim,

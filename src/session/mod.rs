@@ -10,6 +10,7 @@ mod clock;
 #[path = "clock_web.rs"]
 mod clock;
 mod event;
+pub mod guide;
 mod job;
 pub mod latents;
 mod memory;
@@ -24,6 +25,7 @@ mod traits;
 
 pub use blueprint::{Blueprint, NeededParts};
 pub use event::Event;
+pub use guide::{GuideJob, Guiding, Pictures, Target};
 pub use job::{CheckedJob, Job, MadeOn, SamplerName, VERSION};
 pub use latents::Latents;
 pub use memory::Needs;

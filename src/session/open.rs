@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Blueprint, CheckedJob, Event, Latents, Run, run::Start};
+use super::{Blueprint, CheckedJob, Event, Latents, Pictures, Run, run::Start};
 use crate::{
     error::Result,
     models::{Autoencoder, ClipText, Needed, Unet},
@@ -78,6 +78,23 @@ impl Session {
     /// # Errors
     /// When the steps do not fit the schedule, or the latents not the job.
     pub fn start(&self, job: CheckedJob, latents: Option<Latents>) -> Result<Run> {
+        self.start_with(job, latents, &Pictures::new())
+    }
+
+    /// The same for a job that names pictures.
+    ///
+    /// # Errors
+    /// As [`Session::start`], and when a picture is missing or does not fit.
+    pub fn start_with(
+        &self,
+        job: CheckedJob,
+        latents: Option<Latents>,
+        pictures: &Pictures,
+    ) -> Result<Run> {
+        let aims = match &job.job().guide {
+            Some(guide) => guide.aims(pictures, job.size, &self.device)?,
+            None => Vec::new(),
+        };
         let prompt = self.tokenizer.encode(&job.job().prompt)?;
         let negative = self.tokenizer.encode(&job.job().negative)?;
         let mut warnings = Vec::new();
@@ -94,6 +111,7 @@ impl Session {
             schedule: &self.blueprint.schedule,
             contexts,
             latents,
+            aims,
             warnings,
             job,
         })

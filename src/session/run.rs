@@ -12,7 +12,10 @@ use super::{
 use crate::{
     diffusion::{Ddim, Noise, Pndm, Sampler, noise, schedule::ScheduleConfig},
     error::{Error, Result},
-    guidance::{Denoiser, Map},
+    guidance::{
+        Denoiser, Map, Prediction,
+        universal::{Aim, Iteration, Place, Universal},
+    },
     models::{Autoencoder, Unet, unet::NoTap},
     picture::{Picture, png::Notes},
     tensor::{Device, Shape, Tensor},
@@ -32,6 +35,10 @@ pub struct Made {
     pub maps: Vec<StepMap>,
     /// Further pictures that techniques made beside it.
     pub extras: Vec<Extra>,
+    /// How good each guide finds it; greater is better.
+    pub scores: Vec<(String, f32)>,
+    /// What the guides made of each step.
+    pub turns: Vec<(usize, Iteration)>,
 }
 
 /// What a technique saw in a step: a picture of one channel, row by row.
@@ -65,6 +72,7 @@ pub(super) struct Start<'a> {
     /// `[2, N, C]`: negative prompt and prompt.
     pub contexts: Tensor,
     pub latents: Option<Latents>,
+    pub aims: Vec<Aim>,
     pub warnings: Vec<String>,
     pub job: CheckedJob,
 }
@@ -76,6 +84,9 @@ pub struct Run {
     autoencoder: Rc<Autoencoder>,
     parts: Parts,
     latents: Option<Latents>,
+    aims: Vec<Aim>,
+    /// Timesteps that the model was trained on.
+    timesteps: usize,
     waiting: VecDeque<Event>,
     stage: Stage,
     picture: usize,
@@ -89,10 +100,10 @@ enum Stage {
     Begin,
     Sample {
         x: Tensor,
-        walker: Walker,
+        walker: Box<Walker>,
         step: usize,
     },
-    Decode(Tensor, Vec<(usize, Map)>),
+    Decode(Tensor, Vec<(usize, Map)>, Vec<(usize, Iteration)>),
     Done,
 }
 
@@ -100,8 +111,12 @@ enum Stage {
 struct Walker {
     denoiser: Box<dyn Denoiser>,
     sampler: Box<dyn Sampler>,
+    /// What guides each step, where the job asks for that.
+    universal: Option<Universal>,
     /// What was seen, and in which step.
     maps: Vec<(usize, Map)>,
+    /// What the guides made of each step.
+    turns: Vec<(usize, Iteration)>,
 }
 
 impl Run {
@@ -138,6 +153,8 @@ impl Run {
             stage: Stage::Encode(parts.contexts.clone()),
             clock: Clock::new(),
             latents: start.latents,
+            aims: start.aims,
+            timesteps: start.schedule.num_train_timesteps,
             picture: 0,
             made: None,
             seen: None,
@@ -171,7 +188,7 @@ impl Run {
                 }
                 Stage::Begin => self.stage = self.begin()?,
                 Stage::Sample { x, walker, step } => self.sample(&x, walker, step).await?,
-                Stage::Decode(x, maps) => self.decode(&x, &maps).await?,
+                Stage::Decode(x, maps, turns) => self.decode(&x, &maps, turns).await?,
             }
         }
     }
@@ -240,16 +257,26 @@ impl Run {
         let walker = Walker {
             denoiser: assemble::denoiser(&self.job, &self.parts)?,
             sampler,
+            universal: self.job.job().guide.as_ref().map(|guide| {
+                guide.universal(&self.aims, &self.autoencoder, &self.job, self.seed())
+            }),
             maps: Vec::new(),
+            turns: Vec::new(),
         };
+        let walker = Box::new(walker);
         Ok(Stage::Sample { x, walker, step: 0 })
     }
 
-    async fn sample(&mut self, x: &Tensor, mut walker: Walker, step: usize) -> Result<()> {
+    async fn sample(&mut self, x: &Tensor, mut walker: Box<Walker>, step: usize) -> Result<()> {
         let (from, to) = self.parts.walk[step];
-        let prediction = walker.denoiser.predict(x, from, &mut NoTap)?;
-        self.seen = Some(Seen::new(x, &prediction.eps, from));
-        let x = walker.sampler.step(x, &prediction.eps, from, to);
+        let (x, prediction) = if walker.universal.is_some() {
+            self.guided(x, &mut walker, step).await?
+        } else {
+            let prediction = walker.denoiser.predict(x, from, &mut NoTap)?;
+            self.seen = Some(Seen::new(x, &prediction.eps, from));
+            let x = walker.sampler.step(x, &prediction.eps, from, to);
+            (x, prediction)
+        };
         // One number is read back a step. It is what makes a step end, and it is no number as soon as one latent is none.
         let sum = x.sum(&[0, 1, 2, 3]);
         // A multistep sampler remembers the noise: left unevaluated, the next step would ask the U-Net for it again.
@@ -277,7 +304,7 @@ impl Run {
             left_secs,
         });
         self.stage = if done == self.parts.walk.len() {
-            Stage::Decode(x, walker.maps)
+            Stage::Decode(x, walker.maps, walker.turns)
         } else {
             Stage::Sample {
                 x,
@@ -288,6 +315,33 @@ impl Run {
         Ok(())
     }
 
+    /// A step as the guides would have it.
+    async fn guided(
+        &mut self,
+        x: &Tensor,
+        walker: &mut Walker,
+        step: usize,
+    ) -> Result<(Tensor, Prediction)> {
+        let universal = walker.universal.as_mut().expect("the job asks for guides");
+        let place = Place::all(&self.parts.walk, self.timesteps)[step];
+        let (denoiser, sampler) = (&mut *walker.denoiser, &mut *walker.sampler);
+        let mut tap = NoTap;
+        let stepped = universal
+            .step(denoiser, sampler, x, &place, &mut tap)
+            .await?;
+        let turns = stepped.iterations.into_iter().map(|turn| (step, turn));
+        walker.turns.extend(turns);
+        self.seen = Some(Seen::new(x, &stepped.eps, place.from));
+        let prediction = Prediction {
+            cond: stepped.eps.clone(),
+            eps: stepped.eps,
+            uncond: None,
+            maps: stepped.maps,
+            remembered: Vec::new(),
+        };
+        Ok((stepped.x, prediction))
+    }
+
     /// Steps that are left in the whole job.
     fn left_after(&self, done: usize) -> usize {
         let pictures = self.job.job().count - self.picture - 1;
@@ -295,7 +349,12 @@ impl Run {
         pictures * steps + steps - done
     }
 
-    async fn decode(&mut self, x: &Tensor, maps: &[(usize, Map)]) -> Result<()> {
+    async fn decode(
+        &mut self,
+        x: &Tensor,
+        maps: &[(usize, Map)],
+        turns: Vec<(usize, Iteration)>,
+    ) -> Result<()> {
         let image = self.autoencoder.decode(x);
         self.device.eval(&[&image])?;
         let elements = image.read().await?;
@@ -316,6 +375,8 @@ impl Run {
             latents: noise::channels_first(&x.read().await?, x.shape()),
             maps: read_maps(maps).await?,
             extras: Vec::new(),
+            scores: self.scores(&image).await?,
+            turns,
         });
         self.picture += 1;
         self.stage = Stage::Begin;
@@ -326,6 +387,17 @@ impl Run {
             secs: self.clock.since_picture(),
         });
         Ok(())
+    }
+
+    /// How good each guide finds a picture.
+    async fn scores(&self, image: &Tensor) -> Result<Vec<(String, f32)>> {
+        let unit = image.clamp(-1.0, 1.0).affine(0.5, 0.5);
+        let mut scores = Vec::new();
+        for aim in &self.aims {
+            let score = aim.guide.score(&unit)?.read().await?[0];
+            scores.push((aim.guide.name().to_owned(), score));
+        }
+        Ok(scores)
     }
 
     /// What one picture remembers: the job that makes this picture alone.

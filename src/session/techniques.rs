@@ -36,6 +36,9 @@ pub fn check(job: &Job, latents: [usize; 2], model: &Traits) -> Result<()> {
     if let Some(freeu) = &job.freeu {
         freeu.check()?;
     }
+    if let Some(guide) = &job.guide {
+        guide.check(job)?;
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod job;
 mod networks;
 mod schedules;
 mod trained;
+mod universal;
 mod walks;
 
 use std::env;

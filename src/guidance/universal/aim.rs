@@ -1,0 +1,106 @@
+//! What universal guidance pulls towards.
+
+use std::rc::Rc;
+
+use super::Window;
+use crate::{
+    error::Result,
+    tensor::{Tensor, Unary},
+};
+
+/// Says how far a picture is from what is wanted. Differentiable, and smaller is better.
+pub trait Guide {
+    /// What it is called in reports.
+    fn name(&self) -> &str;
+
+    /// How far each picture is from what is wanted.
+    ///
+    /// # Shapes
+    /// - `image`: `[B, H, W, 3]`, about in [0, 1] and not clamped
+    /// - returns `[B]`
+    ///
+    /// # Errors
+    /// When the picture is of a size that the guide cannot look at.
+    fn loss(&self, image: &Tensor) -> Result<Tensor>;
+
+    /// How good each finished picture is, for ranking: greater is better.
+    ///
+    /// # Shapes
+    /// - as [`Guide::loss`]
+    ///
+    /// # Errors
+    /// As [`Guide::loss`].
+    fn score(&self, image: &Tensor) -> Result<Tensor> {
+        Ok(self.loss(image)?.affine(-1.0, 0.0))
+    }
+}
+
+/// A guide, how much it counts among others, and in which steps.
+#[derive(Clone)]
+pub struct Aim {
+    /// The guide.
+    pub guide: Rc<dyn Guide>,
+    /// Its loss is multiplied by this.
+    pub weight: f64,
+    /// The share of the steps in which it counts.
+    pub window: Window,
+}
+
+impl Aim {
+    /// A guide that counts once, in all steps.
+    pub fn new(guide: Rc<dyn Guide>) -> Self {
+        Self {
+            guide,
+            weight: 1.0,
+            window: Window::ALL,
+        }
+    }
+}
+
+/// The losses of a picture: their weighted sum, and each by itself.
+pub struct Losses {
+    /// `[B]`
+    pub sum: Tensor,
+    /// One for each aim that counts, `[B]`.
+    pub each: Vec<Tensor>,
+}
+
+/// The losses of those aims that count.
+///
+/// # Shapes
+/// - `image`: `[B, H, W, 3]`, about in [-1, 1], as decoders have it
+pub fn losses(aims: &[&Aim], image: &Tensor) -> Result<Losses> {
+    let image = image.affine(0.5, 0.5);
+    let each: Result<Vec<_>> = aims.iter().map(|aim| aim.guide.loss(&image)).collect();
+    let each = each?;
+    let weighted = each
+        .iter()
+        .zip(aims)
+        .map(|(loss, aim)| loss.affine(aim.weight, 0.0));
+    let sum = weighted.reduce(|sum, loss| sum.add(&loss));
+    Ok(Losses {
+        sum: sum.expect("at least one guide counts"),
+        each,
+    })
+}
+
+/// `-log mean exp(-loss)` over several looks at one estimate: the loss whose likelihood is the mean of theirs.
+pub fn averaged(all: &[Losses]) -> Losses {
+    let stacked: Vec<_> = all
+        .iter()
+        .map(|losses| {
+            let [batch] = losses.sum.dims();
+            losses.sum.reshape([1, batch])
+        })
+        .collect();
+    let stacked = Tensor::concat(&stacked.iter().collect::<Vec<_>>(), 0);
+    let [_, batch] = stacked.dims();
+    // The least loss is taken out and put back, so that nothing underflows.
+    let least = stacked.least(&[0]).detached();
+    let likelihoods = least.sub(&stacked).unary(Unary::Exp);
+    let mean = likelihoods.mean(&[0]).unary(Unary::Log);
+    Losses {
+        sum: least.sub(&mean).reshape([batch]),
+        each: all[0].each.clone(),
+    }
+}
