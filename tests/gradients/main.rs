@@ -1,5 +1,6 @@
 //! Every operation's gradient, on every device, is burn's and that of central differences.
 
+mod guides;
 mod memory;
 mod rules;
 #[path = "../support/operations/mod.rs"]

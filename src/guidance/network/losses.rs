@@ -93,3 +93,29 @@ fn gram(x: &Tensor) -> Tensor {
     let share = 1.0 / (channels * places) as f64;
     map.matmul_transposed(&map, None).affine(share, 0.0)
 }
+
+/// `log(1 + exp(x))`, without leaving the numbers there are.
+pub fn softplus(x: &Tensor) -> Tensor {
+    let small = x.unary(Unary::Abs).unary(Unary::Neg).unary(Unary::Exp);
+    x.relu().add(&small.affine(1.0, 1.0).unary(Unary::Log))
+}
+
+/// The arcsine of numbers in [0, 1), to 2e-8 (Abramowitz and Stegun 1964, 4.4.46).
+pub fn arcsine(x: &Tensor) -> Tensor {
+    const HORNER: [f64; 8] = [
+        -0.001_262_491_1,
+        0.006_670_090_1,
+        -0.017_088_125_6,
+        0.030_891_881_0,
+        -0.050_174_304_6,
+        0.088_978_987_4,
+        -0.214_598_801_6,
+        1.570_796_305_0,
+    ];
+    let mut sum = x.affine(HORNER[0], HORNER[1]);
+    for &next in &HORNER[2..] {
+        sum = sum.mul(x).affine(1.0, next);
+    }
+    let root = x.affine(-1.0, 1.0).affine(1.0, EPS).unary(Unary::Sqrt);
+    root.mul(&sum).affine(-1.0, std::f64::consts::FRAC_PI_2)
+}

@@ -2,6 +2,7 @@
 
 mod face;
 mod losses;
+pub mod matched;
 mod yunet;
 
 pub use face::FaceIdentity;

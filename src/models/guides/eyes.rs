@@ -2,13 +2,13 @@
 
 use super::unit;
 use crate::{
-    error::Result,
+    error::{Error, Result},
     models::{
         Parameters,
         config::EyesConfig,
         layers::{Conv3x3, Linear, Scope},
     },
-    tensor::{Conv, Interpolation, Tensor, Unary},
+    tensor::{Conv, Device, Interpolation, Tensor, Unary},
 };
 
 /// Width and height in which pictures are looked at: what is finer is not what a guide should pull at.
@@ -122,6 +122,7 @@ impl Places {
 
 /// Eyes that see what the default model draws.
 pub struct Eyes {
+    device: Device,
     config: EyesConfig,
     trunk: Trunk,
     names: [Linear; 4],
@@ -135,6 +136,7 @@ impl Eyes {
     /// # Errors
     /// When a parameter is missing or does not fit.
     pub fn new(config: &EyesConfig, parameters: &mut dyn Parameters) -> Result<Self> {
+        let device = parameters.device().clone();
         let mut scope = Scope::root(parameters);
         let pooled = 2 * config.widths[3];
         let trunk = Trunk::new(scope.at("trunk"), &config.widths)?;
@@ -146,6 +148,7 @@ impl Eyes {
         let [thing, colour, scene, dye] = Question::ALL;
         let heads = [head(thing)?, head(colour)?, head(scene)?, head(dye)?];
         Ok(Self {
+            device,
             config: config.clone(),
             trunk,
             names: heads,
@@ -161,6 +164,45 @@ impl Eyes {
     /// What they were built from.
     pub fn config(&self) -> &EyesConfig {
         &self.config
+    }
+
+    /// Where they are.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Cells along each side of the mask they give.
+    ///
+    /// # Errors
+    /// When they only name things.
+    pub fn mask_cells(&self) -> Result<usize> {
+        self.heat_cells().map(|cells| 2 * cells)
+    }
+
+    /// Cells along each side of the heat maps and boxes they give.
+    ///
+    /// # Errors
+    /// When they only name things.
+    pub fn heat_cells(&self) -> Result<usize> {
+        match self.places {
+            Some(_) => Ok(SIZE_PX / 4),
+            None => Err(Error::Request(
+                "these eyes only name things: take some that say where things are".to_owned(),
+            )),
+        }
+    }
+
+    /// Numbers of an embedding.
+    ///
+    /// # Errors
+    /// When they have none.
+    pub fn embedding_width(&self) -> Result<usize> {
+        match self.config.embedding {
+            0 => Err(Error::Request(
+                "these eyes have no embedding: take some that were trained with texts".to_owned(),
+            )),
+            width => Ok(width),
+        }
     }
 
     /// The answers to a question, in the order of the outputs.

@@ -1,0 +1,37 @@
+//! Guides on the networks that understand the default model's pictures ([`crate::models::guides`]).
+//!
+//! Each is made of [`Eyes`](crate::models::guides::Eyes) and what they are to see. Any eyes will do, so a guide made of eyes that were trained otherwise
+//! judges what these have guided ([`Guide::score`](crate::guidance::universal::Guide::score)).
+
+mod boxes;
+mod cutout;
+mod meaning;
+mod naming;
+mod style;
+
+pub use boxes::{Boxed, Boxes};
+pub use cutout::Cutout;
+pub use meaning::{Angle, Meaning};
+pub use naming::Naming;
+pub use style::{Style, Trait};
+
+use crate::{
+    error::{Error, Result},
+    models::guides::{Eyes, Question},
+};
+
+/// Which of a question's answers is called `name`; spelled in any case.
+fn answer(eyes: &Eyes, question: Question, name: &str) -> Result<usize> {
+    let names = eyes.names(question);
+    let wanted = name.trim().to_lowercase();
+    let found = names
+        .iter()
+        .position(|known| known.to_lowercase() == wanted);
+    found.ok_or_else(|| {
+        Error::Request(format!(
+            "the guide knows no {} called {name:?}; it knows {}",
+            question.name(),
+            names.join(", ")
+        ))
+    })
+}
