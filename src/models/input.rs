@@ -126,6 +126,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Width and height that pictures are brought to; none where they keep their own.
+    pub fn size(&self) -> Option<[usize; 2]> {
+        self.input.size
+    }
+
     /// A picture as the network wants it.
     ///
     /// # Shapes

@@ -3,7 +3,10 @@
 use std::fs;
 
 use guidestar::{
-    guidance::network::{FaceIdentity, Loss, NetworkGuide, Target, YuNet},
+    guidance::{
+        network::{FaceIdentity, FaceSettings, Loss, NetworkGuide, Target, YuNet},
+        universal::Guide,
+    },
     models::{Input, onnx::Network},
     tensor::{Device, Keep, Tensor},
 };
@@ -168,22 +171,33 @@ fn without_a_face_there_is_no_identity_to_pull_towards() {
     };
     let noise = drawn(&device, "noise", 64);
     let prepared = input.on(&device).expect("room");
-    let identity = FaceIdentity::new(network, prepared, Some(detector), Loss::Cosine, &noise);
+    let settings = FaceSettings::default();
+    let identity = FaceIdentity::new(network, prepared, Some(detector), settings, &noise);
     let refused = pollster::block_on(identity)
         .err()
         .expect("noise shows no face");
     assert!(refused.to_string().contains("shows no face"), "{refused}");
     // Without a detector the middle is taken.
-    let network = Network::read("MobileFaceNet", recogniser, &device, None).expect("a network");
-    let prepared = input.on(&device).expect("room");
-    let identity = FaceIdentity::new(network, prepared, None, Loss::Cosine, &noise);
-    let identity = pollster::block_on(identity).expect("a middle");
-    let loss = |image: &Tensor| {
-        let loss = pollster::block_on(identity.loss(image)).expect("a loss");
-        elements(&loss.expect("a middle"))[0]
-    };
-    assert!(loss(&noise).abs() < 1e-5);
-    assert!(loss(&drawn(&device, "another", 96)) > 1e-3);
+    for crop in [true, false] {
+        let network = Network::read("MobileFaceNet", recogniser.clone(), &device, None);
+        let prepared = input.on(&device).expect("room");
+        let settings = FaceSettings { crop, ..settings };
+        let identity = FaceIdentity::new(
+            network.expect("a network"),
+            prepared,
+            None,
+            settings,
+            &noise,
+        );
+        let identity = pollster::block_on(identity).expect("a middle");
+        let loss = |image: &Tensor| {
+            let skipped = pollster::block_on(identity.prepare(image)).expect("a middle");
+            assert_eq!(skipped, 0);
+            elements(&identity.loss(image).expect("a loss"))[0]
+        };
+        assert!(loss(&noise).abs() < 1e-5);
+        assert!(loss(&drawn(&device, "another", 96)) > 1e-3);
+    }
 }
 
 #[test]

@@ -1,13 +1,19 @@
 //! Face identity: an embedding of the face in a picture, pulled towards that of another.
 
+use std::cell::RefCell;
+
 use super::{
-    Loss, NetworkGuide, Target,
+    Loss,
+    crop::Square,
+    losses::unit,
     yunet::{Face, YuNet},
 };
 use crate::{
+    engine::LocalFuture,
     error::{Error, Result},
+    guidance::universal::Guide,
     models::{Prepared, onnx::Network},
-    tensor::{PadMode, Tensor},
+    tensor::Tensor,
 };
 
 /// Where recognisers are used to find the eyes and the mouth, in shares of the crop: how far apart and how high both
@@ -15,68 +21,167 @@ use crate::{
 const EYES_APART: f32 = 35.2 / 112.0;
 const EYES_DOWN: f32 = 51.6 / 112.0;
 const MOUTH_DOWN: f32 = 92.3 / 112.0;
+/// The part of the picture that a face in the middle takes: rows and columns 48 to 208 of 256, as published.
+const MIDDLE: f32 = 160.0 / 256.0;
+/// What a recogniser looks at that does not say.
+const USUAL_PX: usize = 112;
+
+/// Which part of a picture is recognised, and how embeddings are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaceSettings {
+    /// The mean of the differences' sizes, as published, or 1 less the cosine. Embeddings are 1 long.
+    pub loss: Loss,
+    /// The face is cut out (the published `fr_crop`); else the whole picture is recognised, as long as it shows a face.
+    pub crop: bool,
+    /// The face is taken to be in the middle of guided pictures and nobody looks for it (the published `center_face`).
+    pub centre: bool,
+}
+
+impl Default for FaceSettings {
+    fn default() -> Self {
+        Self {
+            loss: Loss::Cosine,
+            crop: true,
+            centre: false,
+        }
+    }
+}
 
 /// A face that pictures are to show.
+///
+/// A picture without one has no loss: guidance is left out until there is.
 pub struct FaceIdentity {
+    recogniser: Network,
+    input: Prepared,
     detector: Option<YuNet>,
-    guide: NetworkGuide,
+    settings: FaceSettings,
+    /// `[1, N]`
+    wanted: Tensor,
+    /// What each row of the pictures to come is cut to; none where it shows no face.
+    found: RefCell<Vec<Option<Square>>>,
 }
 
 impl FaceIdentity {
-    /// The face in `target`, `[1, H, W, 3]` in 0..1. Without a detector it is looked for in the middle.
+    /// The face in `target`, `[1, H, W, 3]` in 0..1. Without a detector all faces are taken to be in the middle.
     ///
     /// # Errors
-    /// When the target shows no face, or the recogniser cannot be run.
+    /// When the target shows no face, the loss compares no embeddings, or the recogniser cannot be run.
     pub async fn new(
         recogniser: Network,
         input: Prepared,
         detector: Option<YuNet>,
-        loss: Loss,
+        settings: FaceSettings,
         target: &Tensor,
     ) -> Result<Self> {
-        let Some(crop) = cropped(detector.as_ref(), target).await? else {
+        if !matches!(settings.loss, Loss::Cosine | Loss::L1 | Loss::L2) {
+            return Err(Error::Request(format!(
+                "faces are not compared by {}: choose cosine, l1 or l2",
+                settings.loss.name()
+            )));
+        }
+        let mut guide = Self {
+            recogniser,
+            input,
+            detector,
+            settings,
+            wanted: target.clone(),
+            found: RefCell::default(),
+        };
+        let Some(square) = guide.looked_for(target, false).await? else {
             return Err(Error::Request(
                 "the target picture shows no face that the detector finds: take one with a larger face, seen from the front"
                     .to_owned(),
             ));
         };
-        let target = Target::Picture(crop.clone());
-        let guide = NetworkGuide::new(recogniser, input, None, loss, &target, &crop)?;
-        Ok(Self { detector, guide })
+        guide.wanted = guide.embedding(target, square)?.detached().keep()?;
+        Ok(guide)
     }
 
-    /// How far the face in a picture is from the target; nothing where there is no face, and guidance is left out.
-    ///
-    /// # Shapes
-    /// - `image`: `[1, H, W, 3]` in 0..1
-    /// - returns `[1]`
-    ///
-    /// # Errors
-    /// When the device is lost, or the recogniser cannot be run.
-    pub async fn loss(&self, image: &Tensor) -> Result<Option<Tensor>> {
-        match cropped(self.detector.as_ref(), image).await? {
-            Some(crop) => self.guide.loss(&crop).map(Some),
-            None => Ok(None),
-        }
+    /// Where the face of one picture is.
+    async fn looked_for(&self, image: &Tensor, guided: bool) -> Result<Option<Square>> {
+        let [_, height, width, _] = image.dims();
+        let size = [width, height];
+        let detector = self.detector.as_ref();
+        let Some(detector) = detector.filter(|_| !(guided && self.settings.centre)) else {
+            return Ok(Some(Square::middle(size, MIDDLE)));
+        };
+        let faces = detector.faces(image).await?;
+        let largest = faces.iter().max_by(|a, b| a.area().total_cmp(&b.area()));
+        Ok(largest.map(|face| square(face, size)))
+    }
+
+    /// The embedding of one picture's face, 1 long: `[1, N]`
+    fn embedding(&self, image: &Tensor, square: Square) -> Result<Tensor> {
+        let size = self.input.size().unwrap_or([USUAL_PX; 2]);
+        let seen = if self.settings.crop {
+            self.input.apply(&square.cut(image, size))
+        } else {
+            self.input.apply(image)
+        };
+        let mut outputs = self.recogniser.forward(&seen)?;
+        let said = outputs.swap_remove(0).tensor;
+        Ok(unit(&said.reshape([1, said.shape().elements()])))
+    }
+
+    /// Something of each picture that shows a face, and a number for the others.
+    fn each(
+        &self,
+        image: &Tensor,
+        of: impl Fn(&Tensor) -> Tensor,
+        otherwise: f32,
+    ) -> Result<Tensor> {
+        let found = self.found.take();
+        assert_eq!(found.len(), image.shape()[0], "prepared for these pictures");
+        let rows = found.into_iter().enumerate().map(|(row, square)| {
+            let Some(square) = square else {
+                return Ok(image.device().tensor([1], vec![otherwise]));
+            };
+            let found = self.embedding(&image.rows(row..row + 1), square)?;
+            Ok(of(&found))
+        });
+        let rows = rows.collect::<Result<Vec<_>>>()?;
+        Ok(Tensor::concat(&rows.iter().collect::<Vec<_>>(), 0))
     }
 }
 
-/// The square around the largest face, as recognisers want it; the middle without a detector.
-async fn cropped(detector: Option<&YuNet>, image: &Tensor) -> Result<Option<Tensor>> {
-    let [_, height, width, _] = image.dims();
-    let Some(detector) = detector else {
-        let side = height.min(width);
-        let [top, left] = [(height - side) / 2, (width - side) / 2];
-        let middle = image.slice(1, top..top + side).slice(2, left..left + side);
-        return Ok(Some(middle));
-    };
-    let faces = detector.faces(image).await?;
-    let largest = faces.iter().max_by(|a, b| a.area().total_cmp(&b.area()));
-    Ok(largest.map(|face| cut(image, square(face, [width, height]))))
+impl Guide for FaceIdentity {
+    fn name(&self) -> &'static str {
+        "face"
+    }
+
+    fn prepare<'a>(&'a self, image: &'a Tensor) -> LocalFuture<'a, Result<usize>> {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for row in 0..image.shape()[0] {
+                found.push(self.looked_for(&image.rows(row..row + 1), true).await?);
+            }
+            let without = found.iter().filter(|square| square.is_none()).count();
+            self.found.replace(found);
+            Ok(without)
+        })
+    }
+
+    /// How far each face is from the target's; 0 where there is none.
+    ///
+    /// # Panics
+    /// When nobody [prepared](Guide::prepare) for these pictures.
+    fn loss(&self, image: &Tensor) -> Result<Tensor> {
+        let loss = self.settings.loss;
+        self.each(image, |found| loss.between(found, &self.wanted), 0.0)
+    }
+
+    /// The cosine, -1 to 1; -1 where there is no face.
+    fn score(&self, image: &Tensor) -> Result<Tensor> {
+        let cosine = |found: &Tensor| {
+            let loss = Loss::Cosine.between(found, &self.wanted);
+            loss.affine(-1.0, 1.0)
+        };
+        self.each(image, cosine, -1.0)
+    }
 }
 
-/// Left, top and side, in pixels, of the square in which eyes and mouth lie where they should.
-fn square(face: &Face, size: [usize; 2]) -> [i64; 3] {
+/// The square in which eyes and mouth lie where they should.
+fn square(face: &Face, size: [usize; 2]) -> Square {
     let point = |index: usize| {
         let [x, y] = face.landmarks[index];
         [x * size[0] as f32, y * size[1] as f32]
@@ -91,24 +196,9 @@ fn square(face: &Face, size: [usize; 2]) -> [i64; 3] {
     let side = by_eyes
         .max(by_mouth)
         .clamp(2.0, 4.0 * size[0].max(size[1]) as f32);
-    let [left, top] = [eyes[0] - side / 2.0, eyes[1] - side * EYES_DOWN];
-    [left, top, side].map(|px| px.round() as i64)
-}
-
-/// A square of a picture, the border repeated where it reaches beyond.
-fn cut(image: &Tensor, [left, top, side]: [i64; 3]) -> Tensor {
-    let [_, height, width, _] = image.dims();
-    let side = side.max(1);
-    let along = |image: &Tensor, axis: usize, from: i64, extent: usize| {
-        let extent = extent as i64;
-        // At least one pixel of the picture is in it.
-        let from = from.clamp(1 - side, extent - 1);
-        let [inside, end] = [from.max(0), (from + side).min(extent)];
-        let kept = image.slice(axis, inside as usize..end as usize);
-        let [mut before, mut after] = [[0; 4], [0; 4]];
-        before[axis] = (inside - from) as usize;
-        after[axis] = (from + side - end) as usize;
-        kept.pad(&before, &after, PadMode::Edge)
-    };
-    along(&along(image, 1, top, height), 2, left, width)
+    Square {
+        left: eyes[0] - side / 2.0,
+        top: eyes[1] - side * EYES_DOWN,
+        side,
+    }
 }

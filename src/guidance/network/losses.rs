@@ -1,6 +1,9 @@
 //! How far what a network says of pictures is from what it should say, one number a picture.
 
-use crate::tensor::{Tensor, Unary};
+use crate::{
+    error::{Error, Result},
+    tensor::{Tensor, Unary},
+};
 
 /// Keeps roots and quotients from 0.
 const EPS: f64 = 1e-12;
@@ -16,12 +19,55 @@ pub enum Loss {
     L2,
     /// Classes along axis 1, as scores before softmax: the mean over places of the negative logarithm of the target's share.
     CrossEntropy,
+    /// The same of classes that are shares already, behind a softmax.
+    NegativeLog,
     /// Feature maps by which channels stand high together, wherever they do: texture (Gatys et al. 2016,
     /// <https://arxiv.org/abs/1508.06576>).
     Gram,
 }
 
 impl Loss {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Cosine,
+        Self::L1,
+        Self::L2,
+        Self::CrossEntropy,
+        Self::NegativeLog,
+        Self::Gram,
+    ];
+
+    /// What flags and jobs call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cosine => "cosine",
+            Self::L1 => "l1",
+            Self::L2 => "l2",
+            Self::CrossEntropy => "cross-entropy",
+            Self::NegativeLog => "negative-log",
+            Self::Gram => "gram",
+        }
+    }
+
+    /// The loss of this name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn parse(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|loss| loss.name() == name);
+        found.ok_or_else(|| {
+            Error::Request(format!(
+                "there is no loss called {name:?}: choose {}",
+                Self::ALL.map(Self::name).join(", ")
+            ))
+        })
+    }
+
+    /// Whether outputs need an axis of classes or channels for it.
+    pub(super) fn needs_classes(self) -> bool {
+        !matches!(self, Self::Cosine | Self::L1 | Self::L2)
+    }
+
     /// How far outputs are from a target.
     ///
     /// # Shapes
@@ -35,7 +81,11 @@ impl Loss {
             Self::Cosine => cosine(&rows(found), &rows(wanted)),
             Self::L1 => flat(&difference(found, wanted).unary(Unary::Abs).mean(&[1])),
             Self::L2 => flat(&difference(found, wanted).unary(Unary::Square).mean(&[1])),
-            Self::CrossEntropy => cross_entropy(found, wanted),
+            Self::CrossEntropy => cross_entropy(&logarithms(&classes(found)), wanted),
+            Self::NegativeLog => {
+                let logarithms = classes(found).affine(1.0, EPS).unary(Unary::Log);
+                cross_entropy(&logarithms, wanted)
+            }
             Self::Gram => Self::L2.between(&gram(found), &gram(wanted)),
         }
     }
@@ -67,17 +117,24 @@ fn cosine(a: &Tensor, b: &Tensor) -> Tensor {
     flat(&cosine.affine(-1.0, 1.0))
 }
 
-/// `found [B, C, ...]`, and shares of the same classes; a place whose shares are all 0 does not count.
-fn cross_entropy(found: &Tensor, wanted: &Tensor) -> Tensor {
-    let map = |x: &Tensor| {
-        let [batch, classes] = [x.shape()[0], x.shape()[1]];
-        let places = x.shape().elements() / batch / classes;
-        x.reshape([batch, classes, places])
-    };
-    let [found, wanted] = [map(found), map(wanted)];
-    let shifted = found.sub(&found.greatest(&[1]));
+/// `[B, C, ...]` to `[B, C, places]`
+fn classes(x: &Tensor) -> Tensor {
+    let [batch, classes] = [x.shape()[0], x.shape()[1]];
+    let places = x.shape().elements() / batch / classes;
+    x.reshape([batch, classes, places])
+}
+
+/// The logarithms of classes' shares, of scores before softmax `[B, C, places]`.
+fn logarithms(scores: &Tensor) -> Tensor {
+    let shifted = scores.sub(&scores.greatest(&[1]));
     let sum = shifted.unary(Unary::Exp).sum(&[1]);
-    let logarithms = shifted.sub(&sum.unary(Unary::Log));
+    shifted.sub(&sum.unary(Unary::Log))
+}
+
+/// Logarithms of shares `[B, C, places]`, and wanted shares of the same classes; a place whose wanted shares are all 0
+/// does not count.
+fn cross_entropy(logarithms: &Tensor, wanted: &Tensor) -> Tensor {
+    let wanted = classes(wanted);
     let hits = logarithms.mul(&wanted).sum(&[1, 2]);
     let counted = wanted.sum(&[1, 2]).affine(1.0, EPS);
     hits.div(&counted)
@@ -87,9 +144,8 @@ fn cross_entropy(found: &Tensor, wanted: &Tensor) -> Tensor {
 
 /// `[B, C, ...]` to `[B, C, C]`: products of channels, their mean over places and channels.
 fn gram(x: &Tensor) -> Tensor {
-    let [batch, channels] = [x.shape()[0], x.shape()[1]];
-    let places = x.shape().elements() / batch / channels;
-    let map = x.reshape([batch, channels, places]);
+    let map = classes(x);
+    let [_, channels, places] = map.dims();
     let share = 1.0 / (channels * places) as f64;
     map.matmul_transposed(&map, None).affine(share, 0.0)
 }
@@ -118,4 +174,10 @@ pub fn arcsine(x: &Tensor) -> Tensor {
     }
     let root = x.affine(-1.0, 1.0).affine(1.0, EPS).unary(Unary::Sqrt);
     root.mul(&sum).affine(-1.0, std::f64::consts::FRAC_PI_2)
+}
+
+/// Each row `[B, N]` as long as 1.
+pub fn unit(x: &Tensor) -> Tensor {
+    let squared = x.unary(Unary::Square).sum(&[1]).affine(1.0, EPS);
+    x.div(&squared.unary(Unary::Sqrt))
 }

@@ -1,14 +1,16 @@
 //! Guides that are networks: what one says of a picture is pulled towards a target.
 
+mod crop;
 mod face;
 mod losses;
 pub mod matched;
 mod yunet;
 
-pub use face::FaceIdentity;
+pub use face::{FaceIdentity, FaceSettings};
 pub use losses::Loss;
 pub use yunet::{Face, YuNet};
 
+use super::universal::Guide;
 use crate::{
     error::{Error, Result},
     models::{Prepared, onnx::Network},
@@ -26,6 +28,16 @@ pub enum Target {
     Class(usize),
     /// A class for each place of its output behind axis 1, row by row; nothing where any will do.
     Map(Vec<Option<usize>>),
+}
+
+impl Target {
+    /// The loss that suits it, where nobody chose one.
+    pub fn usual_loss(&self) -> Loss {
+        match self {
+            Self::Picture(_) | Self::Output(_) => Loss::Cosine,
+            Self::Class(_) | Self::Map(_) => Loss::CrossEntropy,
+        }
+    }
 }
 
 /// A network from a file, and what it is to say of pictures.
@@ -73,10 +85,10 @@ impl NetworkGuide {
         };
         let said = said(&network, &input, output, picture)?;
         let wanted = wanted(&said, target)?;
-        let needs_classes = matches!(loss, Loss::CrossEntropy | Loss::Gram);
-        if needs_classes && said.shape().rank() < 2 {
+        if loss.needs_classes() && said.shape().rank() < 2 {
             return Err(Error::Request(format!(
-                "{loss:?} needs an output with an axis of classes or channels, and {:?} has none",
+                "the loss {} needs an output with an axis of classes or channels, and {:?} has none",
+                loss.name(),
                 said.shape()
             )));
         }
@@ -88,16 +100,14 @@ impl NetworkGuide {
             wanted: wanted.keep()?,
         })
     }
+}
 
-    /// How far pictures are from the target.
-    ///
-    /// # Shapes
-    /// - `image`: `[B, H, W, 3]` in 0..1
-    /// - returns `[B]`
-    ///
-    /// # Errors
-    /// When the network cannot be run on pictures of this size.
-    pub fn loss(&self, image: &Tensor) -> Result<Tensor> {
+impl Guide for NetworkGuide {
+    fn name(&self) -> &'static str {
+        "network"
+    }
+
+    fn loss(&self, image: &Tensor) -> Result<Tensor> {
         let found = said(&self.network, &self.input, self.output, image)?;
         let [rows, wanted] = [&found, &self.wanted].map(|x| x.shape().elements() / x.shape()[0]);
         if rows != wanted {

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::Window;
 use crate::{
+    engine::LocalFuture,
     error::Result,
     tensor::{Tensor, Unary},
 };
@@ -12,6 +13,18 @@ use crate::{
 pub trait Guide {
     /// What it is called in reports.
     fn name(&self) -> &str;
+
+    /// Looks at the pictures that [`Guide::loss`] or [`Guide::score`] is asked about next, for a guide that needs the host
+    /// to; how many of them show nothing to guide. The loss of those is 0, whatever they look like.
+    ///
+    /// # Shapes
+    /// - `image`: as for [`Guide::loss`]
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn prepare<'a>(&'a self, _image: &'a Tensor) -> LocalFuture<'a, Result<usize>> {
+        Box::pin(async { Ok(0) })
+    }
 
     /// How far each picture is from what is wanted.
     ///
@@ -63,16 +76,25 @@ pub struct Losses {
     pub sum: Tensor,
     /// One for each aim that counts, `[B]`.
     pub each: Vec<Tensor>,
+    /// Rows that show nothing to guide, of the aim with the most.
+    pub skipped: usize,
 }
 
 /// The losses of those aims that count.
 ///
 /// # Shapes
 /// - `image`: `[B, H, W, 3]`, about in [-1, 1], as decoders have it
-pub fn losses(aims: &[&Aim], image: &Tensor) -> Result<Losses> {
+///
+/// # Errors
+/// When the device fails, or a guide cannot look at pictures of this size.
+pub async fn losses(aims: &[&Aim], image: &Tensor) -> Result<Losses> {
     let image = image.affine(0.5, 0.5);
-    let each: Result<Vec<_>> = aims.iter().map(|aim| aim.guide.loss(&image)).collect();
-    let each = each?;
+    let mut each = Vec::new();
+    let mut skipped = 0;
+    for aim in aims {
+        skipped = skipped.max(aim.guide.prepare(&image.detached()).await?);
+        each.push(aim.guide.loss(&image)?);
+    }
     let weighted = each
         .iter()
         .zip(aims)
@@ -81,7 +103,17 @@ pub fn losses(aims: &[&Aim], image: &Tensor) -> Result<Losses> {
     Ok(Losses {
         sum: sum.expect("at least one guide counts"),
         each,
+        skipped,
     })
+}
+
+/// How good a guide finds pictures: greater is better, `[B]`.
+///
+/// # Errors
+/// When the device fails, or the guide cannot look at pictures of this size.
+pub async fn scored(guide: &dyn Guide, image: &Tensor) -> Result<Tensor> {
+    guide.prepare(image).await?;
+    guide.score(image)
 }
 
 /// `-log mean exp(-loss)` over several looks at one estimate: the loss whose likelihood is the mean of theirs.
@@ -102,5 +134,6 @@ pub fn averaged(all: &[Losses]) -> Losses {
     Losses {
         sum: least.sub(&mean).reshape([batch]),
         each: all[0].each.clone(),
+        skipped: all[0].skipped,
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     Backward, Descent, Place, Space, Universal,
     adam::Adam,
-    forward::{Moved, scaled},
+    forward::{Moved, relative, scaled},
     statistics::{factors, read, sizes},
 };
 use crate::{diffusion::x0_from_eps, error::Result, tensor::Tensor};
@@ -81,9 +81,9 @@ impl Universal {
             y.device().eval(&[&y])?;
             let leaf = y.detached().tracked(self.keep());
             let losses = if in_pixels {
-                self.judge_image(&leaf, at)?
+                self.judge_image(&leaf, at).await?
             } else {
-                self.losses(&leaf, at)?
+                self.losses(&leaf, at).await?
             };
             let seed = Self::seed(&y);
             let gradients = losses.sum.gradient(&[&leaf], seed)?;
@@ -103,6 +103,7 @@ impl Universal {
                 .filter(|&row| !is_number(row))
                 .count();
             moved.iteration.lost = moved.iteration.lost.max(lost);
+            moved.iteration.skipped = moved.iteration.skipped.max(losses.skipped);
             if moved.iteration.loss.is_empty() {
                 moved.iteration.loss.clone_from(&numbers[0]);
                 moved.iteration.each = self.named(at, &numbers[3..]);
@@ -118,8 +119,8 @@ impl Universal {
                     let scales: Vec<f64> = (0..gradient_sizes.len())
                         .map(|row| {
                             let size = gradient_sizes[row];
-                            let drive = f64::from(numbers[2][row]);
-                            let scale = strength * if automatic { drive / size } else { 1.0 };
+                            let unit = |size| relative(numbers[2][row], size);
+                            let scale = strength * if automatic { unit(size) } else { 1.0 };
                             let finite = is_number(row) && scale.is_finite();
                             if finite {
                                 self.clipped(scale, size)

@@ -44,7 +44,7 @@ impl Universal {
         at: &Place,
     ) -> Result<Moved> {
         let x0 = x0_from_eps(x, self.source(predicted), at.from);
-        let losses = self.losses(&x0, at)?;
+        let losses = self.losses(&x0, at).await?;
         let seed = Self::seed(x);
         let gradients = losses.sum.gradient(&[x], seed)?;
         let gradient = &gradients[0];
@@ -71,7 +71,7 @@ impl Universal {
         let scales: Vec<f64> = (0..sizes.len())
             .map(|row| {
                 let unit = if forward.automatic {
-                    f64::from(numbers[2][row]) / sizes[row]
+                    relative(numbers[2][row], sizes[row])
                 } else {
                     1.0
                 };
@@ -91,6 +91,7 @@ impl Universal {
             each: self.named(at, &numbers[3..]),
             gradient: sizes,
             improved: Vec::new(),
+            skipped: losses.skipped,
         };
         let (eps, x0, shift) = if self.moves_noise() {
             let eps = eps.add(&step);
@@ -121,6 +122,15 @@ impl Universal {
         let aims = self.counting(at).into_iter().zip(each);
         aims.map(|(aim, losses)| (aim.guide.name().to_owned(), losses.clone()))
             .collect()
+    }
+}
+
+/// What makes a gradient of this size as large as what the prompt moves; nothing where there is no gradient.
+pub(super) fn relative(drive: f32, size: f64) -> f64 {
+    if size == 0.0 {
+        0.0
+    } else {
+        f64::from(drive) / size
     }
 }
 

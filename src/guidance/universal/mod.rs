@@ -19,7 +19,7 @@ mod settings;
 mod statistics;
 mod step;
 
-pub use aim::{Aim, Guide};
+pub use aim::{Aim, Guide, scored};
 pub use presets::{Preset, Recipe};
 pub use settings::{
     Along, Backward, Descent, Effect, Forward, Settings, Smoothing, Space, Through, Window,

@@ -75,6 +75,8 @@ pub struct Iteration {
     pub improved: Vec<Vec<f32>>,
     /// Rows whose gradient was no number: they went on unguided.
     pub lost: usize,
+    /// Rows that showed a guide nothing to guide, such as no face: they went on without it.
+    pub skipped: usize,
 }
 
 /// What a step leaves.
@@ -233,27 +235,27 @@ impl Universal {
     }
 
     /// The losses of a clean estimate: averaged over noise on it, when that is asked for.
-    pub(super) fn losses(&mut self, x0: &Tensor, at: &Place) -> Result<Losses> {
+    pub(super) async fn losses(&mut self, x0: &Tensor, at: &Place) -> Result<Losses> {
         let Some(smoothing) = self.settings.smoothing else {
-            return self.judge(x0, at);
+            return self.judge(x0, at).await;
         };
         let deviation = smoothing.deviation * (1.0 - at.from.alphas_cumprod).sqrt();
         let mut all = Vec::new();
         for _ in 0..smoothing.samples {
             let noise = (self.noise)(x0.device(), x0.shape());
-            all.push(self.judge(&x0.mix(1.0, &noise, deviation), at)?);
+            all.push(self.judge(&x0.mix(1.0, &noise, deviation), at).await?);
         }
         Ok(aim::averaged(&all))
     }
 
-    fn judge(&self, x0: &Tensor, at: &Place) -> Result<Losses> {
+    async fn judge(&self, x0: &Tensor, at: &Place) -> Result<Losses> {
         let image = self.autoencoder.decode(x0);
-        self.judge_image(&image, at)
+        self.judge_image(&image, at).await
     }
 
     /// The losses of a picture in [-1, 1].
-    pub(super) fn judge_image(&self, image: &Tensor, at: &Place) -> Result<Losses> {
-        let mut losses = aim::losses(&self.counting(at), image)?;
+    pub(super) async fn judge_image(&self, image: &Tensor, at: &Place) -> Result<Losses> {
+        let mut losses = aim::losses(&self.counting(at), image).await?;
         if self.settings.root {
             losses.sum = losses.sum.unary(crate::tensor::Unary::Sqrt);
         }
