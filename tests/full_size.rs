@@ -25,7 +25,10 @@ impl Parameters for Shapes {
     }
 
     fn take(&mut self, _: &str, kind: Kind) -> Result<Tensor> {
-        kind.arrange(&self.0.upload(kind.stored())?.finish()?)
+        let uploaded = self.0.upload(kind.uploaded())?.finish()?;
+        // Laying it out is planned too, so that a step which no binding holds is found here.
+        self.0.footprint(&[&kind.arranged(&uploaded)]);
+        kind.arrange(&uploaded)
     }
 }
 

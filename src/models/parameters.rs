@@ -50,20 +50,49 @@ impl Kind {
         }
     }
 
+    /// The shape in which its numbers go to a device to be arranged: a convolution's as one row for each output, because a kernel's
+    /// three columns would be padded to four.
+    pub fn uploaded(self) -> Vec<usize> {
+        match self {
+            Self::Conv {
+                outputs,
+                inputs,
+                kernel: [kh, kw],
+            } => vec![outputs, inputs * kh * kw],
+            _ => self.stored(),
+        }
+    }
+
     /// How many numbers it holds.
     pub fn elements(self) -> usize {
         self.stored().iter().product()
     }
 
-    /// Lays a stored tensor out for the engines, and keeps it on the device.
+    /// An [uploaded](Self::uploaded) tensor, laid out for the engines.
+    pub fn arranged(self, uploaded: &Tensor) -> Tensor {
+        match self {
+            Self::Conv {
+                outputs,
+                inputs,
+                kernel: [kh, kw],
+            } => uploaded
+                .permute(&[1, 0])
+                .reshape([inputs, kh * kw, outputs])
+                .permute(&[1, 0, 2])
+                .reshape([kh, kw, inputs, outputs]),
+            Self::Linear { .. } => uploaded.permute(&[1, 0]),
+            Self::Table { .. } | Self::Vector(_) => uploaded.clone(),
+        }
+    }
+
+    /// Lays an uploaded tensor out for the engines, and keeps it on the device.
     ///
     /// # Errors
     /// When the device has no room for it.
-    pub fn arrange(self, stored: &Tensor) -> Result<Tensor> {
+    pub fn arrange(self, uploaded: &Tensor) -> Result<Tensor> {
         match self {
-            Self::Conv { .. } => stored.permute(&[2, 3, 1, 0]).keep(),
-            Self::Linear { .. } => stored.permute(&[1, 0]).keep(),
-            Self::Table { .. } | Self::Vector(_) => Ok(stored.clone()),
+            Self::Conv { .. } | Self::Linear { .. } => self.arranged(uploaded).keep(),
+            Self::Table { .. } | Self::Vector(_) => Ok(uploaded.clone()),
         }
     }
 }

@@ -40,7 +40,7 @@ impl Parameters for Random {
         let (spread, middle) = spread_and_middle(name, kind);
         let seed = name_hash(name);
         let count = kind.elements();
-        let mut upload = self.device.upload(kind.stored())?;
+        let mut upload = self.device.upload(kind.uploaded())?;
         for start in (0..count).step_by(PIECE) {
             let end = count.min(start + PIECE);
             let piece: Vec<f32> = (start..end)

@@ -55,7 +55,7 @@ pub async fn load(
     let mut ready = HashMap::new();
     let mut wave = 0;
     for (stored, kind) in plan {
-        let mut upload = device.upload(kind.stored())?;
+        let mut upload = device.upload(kind.uploaded())?;
         reader
             .read(stored, &mut |elements| upload.write(elements))
             .await?;
