@@ -6,9 +6,15 @@
 #![cfg(feature = "mini")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::fs;
+use std::{fs, rc::Rc};
 
 use guidestar::{
+    guidance::{
+        network::matched::{
+            Angle, Boxed, Boxes, Cutout, Goal, Meaning, Naming, Style, Trait, scorer,
+        },
+        universal::Guide,
+    },
     models::guides::{Eyes, Question, detections},
     tensor::{Device, Tensor},
     tokenizer::Tokenizer,
@@ -214,4 +220,128 @@ fn a_text_finds_its_picture() {
             .enumerate()
             .map(|(text, &picture)| text == picture),
     );
+}
+
+/// How each picture scores by a guide that is after picture `at`: whether that one is the best.
+fn best(guide: &dyn Guide, images: &Tensor, at: usize) -> bool {
+    let scores = numbers(&guide.score(images).unwrap());
+    greatest(&scores, scores.len())[0] == at
+}
+
+#[test]
+fn guides_and_scorers_like_the_picture_best_that_shows_what_they_are_after() {
+    let (device, eyes, composed) = open();
+    let eyes = Rc::new(eyes);
+    let images = composed.images(&device);
+    let size = composed.size as usize;
+    let masks = composed.tiles("masks.png");
+    let tower = block_on(guides::text_tower(&guides::files(), &device)).unwrap();
+    let checkpoint = block_on(Checkpoint::open_files(&mini::files())).unwrap();
+    let tokenizer = Tokenizer::from_descriptions(&checkpoint.descriptions).unwrap();
+    let mut liked: Vec<(&str, Vec<bool>)> = Vec::new();
+    let mut note = |what: &'static str, right: bool| match liked.last_mut() {
+        Some((last, all)) if *last == what => all.push(right),
+        _ => liked.push((what, vec![right])),
+    };
+    let pictures = || composed.pictures.iter().enumerate();
+    for (at, label) in pictures() {
+        let guide = Naming::parse(&eyes, &label.thing).unwrap();
+        note("naming", best(&guide, &images, at));
+    }
+    for (at, label) in pictures() {
+        let boxed = [Boxed {
+            thing: label.thing.clone(),
+            bounds: label.bounds,
+        }];
+        note(
+            "boxes",
+            best(&Boxes::new(&eyes, &boxed).unwrap(), &images, at),
+        );
+    }
+    for (at, _) in pictures() {
+        let mask = masks[at]
+            .pixels()
+            .map(|pixel| f32::from(u8::from(pixel[0] > 0)));
+        let mask = device.tensor([1, size, size, 1], mask.collect());
+        let guide = block_on(Cutout::mask(&eyes, &mask)).unwrap();
+        note("mask", best(&guide, &images, at));
+    }
+    for (at, label) in pictures() {
+        let tokens = tokenizer.encode(&label.text).unwrap();
+        let guide = Meaning::new(&eyes, &tower, &tokens.ids, tokens.used, Angle::Cosine);
+        note("text", best(&guide.unwrap(), &images, at));
+    }
+    for (at, label) in pictures() {
+        let judge = block_on(scorer(&eyes, Goal::Text(&label.text)))
+            .unwrap()
+            .unwrap();
+        note("scorer of a text", best(&*judge, &images, at));
+    }
+    for (at, _) in pictures() {
+        let image = images.rows(at..at + 1);
+        let guide = block_on(Style::new(&eyes, &image, Trait::Gram)).unwrap();
+        let loss = numbers(&guide.loss(&image).unwrap())[0];
+        note("style", best(&guide, &images, at) && loss.abs() < 1e-5);
+    }
+    for (what, right) in liked {
+        at_least(10, what, right.into_iter());
+    }
+}
+
+#[test]
+fn what_guides_cannot_be_after_is_refused_in_words() {
+    let (device, eyes, _) = open();
+    let eyes = Rc::new(eyes);
+    let refused = |error: Option<guidestar::Error>, words: &str| {
+        let text = error.expect(words).to_string();
+        assert!(text.contains(words), "{text}");
+    };
+    refused(
+        Naming::parse(&eyes, "unicorn").err(),
+        "the guide knows nothing called \"unicorn\"",
+    );
+    refused(
+        Naming::parse(&eyes, "red").err(),
+        "write colour=red or dye=red",
+    );
+    refused(
+        Naming::parse(&eyes, "mood=red").err(),
+        "the guide is not asked for \"mood\": ask it for thing, colour, scene, dye",
+    );
+    assert!(Naming::parse(&eyes, "Dye = red").is_ok());
+    refused(
+        Boxed::parse("dog 0.1,0.2,1.5,0.9").err(),
+        "is none in the picture",
+    );
+    refused(
+        Boxed::parse("dog").err(),
+        "\"dog\" is no box: write a thing",
+    );
+    refused(Boxes::new(&eyes, &[]).err(), "has no box");
+    let unknown = Boxed::parse("unicorn 0.1,0.2,0.5,0.9").unwrap();
+    refused(
+        Boxes::new(&eyes, &[unknown]).err(),
+        "knows no thing called \"unicorn\"",
+    );
+    let twice =
+        ["dog 0.1,0.2,0.5,0.9", "cat 0.1,0.2,0.5,0.9"].map(|text| Boxed::parse(text).unwrap());
+    refused(
+        Boxes::new(&eyes, &twice).err(),
+        "has its centre where another has",
+    );
+    for (share, word) in [(0.0, "background"), (1.0, "foreground")] {
+        let mask = device.tensor([1, 64, 64, 1], vec![share; 64 * 64]);
+        let guide = block_on(Cutout::mask(&eyes, &mask));
+        refused(guide.err(), &format!("the mask is {word} everywhere"));
+    }
+    let half = (0..64 * 64).map(|at| f32::from(u8::from(at % 64 < 32)));
+    let half = device.tensor([1, 64, 64, 1], half.collect());
+    let guide = block_on(Cutout::mask(&eyes, &half)).unwrap();
+    let larger = device.tensor([1, 96, 64, 3], vec![0.5; 96 * 64 * 3]);
+    refused(
+        guide.loss(&larger).err(),
+        "the mask is 64x64 and the picture 64x96",
+    );
+    let plain = block_on(Cutout::picture(&eyes, &larger));
+    refused(plain.err(), "sees no thing in the target picture");
 }

@@ -1,18 +1,20 @@
 //! Guides on the networks that understand the default model's pictures ([`crate::models::guides`]).
 //!
 //! Each is made of [`Eyes`](crate::models::guides::Eyes) and what they are to see. Any eyes will do, so a guide made of eyes that were trained otherwise
-//! judges what these have guided ([`Guide::score`](crate::guidance::universal::Guide::score)).
+//! judges what these have guided ([`scorer`]).
 
 mod boxes;
 mod cutout;
 mod meaning;
 mod naming;
+mod scorer;
 mod style;
 
 pub use boxes::{Boxed, Boxes};
 pub use cutout::Cutout;
 pub use meaning::{Angle, Meaning};
 pub use naming::Naming;
+pub use scorer::{Goal, scorer};
 pub use style::{Style, Trait};
 
 use crate::{
