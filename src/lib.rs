@@ -6,6 +6,7 @@ pub mod diffusion;
 pub mod engine;
 pub mod error;
 pub mod guidance;
+pub mod measures;
 pub mod models;
 pub mod picture;
 pub mod session;

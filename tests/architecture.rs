@@ -5,8 +5,9 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// What a session stands on; the command line and the page, which stand on it, may also name what it takes and gives.
-const SESSION: [&str; 8] = [
+const SESSION: [&str; 9] = [
     "guidance",
+    "measures",
     "diffusion",
     "models",
     "weights",
@@ -17,12 +18,16 @@ const SESSION: [&str; 8] = [
 ];
 
 /// Each room and the rooms that it may name, beside itself and `error`.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("main", &["cli"]),
     ("cli", &SESSION),
     ("web", &SESSION),
     ("session", &SESSION),
     ("guidance", &["diffusion", "models", "tensor"]),
+    (
+        "measures",
+        &["models", "picture", "tensor", "tokenizer", "weights"],
+    ),
     ("diffusion", &["tensor"]),
     // A folder of weights has the tokenizer's files in it.
     ("weights", &["models", "tensor", "tokenizer"]),

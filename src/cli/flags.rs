@@ -8,6 +8,7 @@ use super::{
     batch::Batch,
     bench::Bench,
     edit_flags::{Invert, Pnp},
+    measure::Measure,
     models::Models,
     sag::Sag,
     serve::Serve,
@@ -59,6 +60,9 @@ pub enum Command {
     /// Do the jobs of a file, one in each line; started again, it goes on where it was.
     #[command(after_help = BATCH_EXAMPLES)]
     Batch(Batch),
+    /// Measure pictures: sharpness, how well they show a text, how far they are from others.
+    #[command(after_help = MEASURE_EXAMPLES)]
+    Measure(Box<Measure>),
     /// Repeat the job that a picture remembers.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay(Replay),
@@ -100,6 +104,13 @@ Examples:
   guidestar batch jobs.jsonl --out sweep
   guidestar batch jobs.jsonl --out sweep --shard 3/16    the fourth of sixteen parts
   guidestar batch jobs.jsonl --out sweep --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT";
+
+const MEASURE_EXAMPLES: &str = "\
+Examples:
+  guidestar measure foxes/
+  guidestar measure horse-a-bronze-horse.png --against horse.jpg
+  guidestar measure edited/ --against originals/ --mask thing.png --outside --json
+  guidestar measure edited/ --against originals/ --features dino_vitb8.onnx --output keys.11";
 
 const SAG_EXAMPLES: &str = "\
 Examples:

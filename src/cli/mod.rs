@@ -8,6 +8,7 @@ mod exit;
 mod fetch;
 mod flags;
 mod generate;
+mod measure;
 mod model;
 mod models;
 mod network;
@@ -49,6 +50,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Command::Pnp(flags) => edit::pnp(flags, cli.talk),
         Command::Invert(flags) => edit::invert(flags, cli.talk),
         Command::Batch(flags) => batch::batch(flags, cli.talk),
+        Command::Measure(flags) => measure::measure(flags, cli.talk),
         Command::Replay(flags) => generate::replay(flags, cli.talk),
         Command::Bench(flags) => bench::bench(flags, cli.talk),
         Command::Models(command) => models::models(command, cli.talk),

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{
     flags::{Talk, Where},
     report::{self, Report},
+    source::opened,
 };
 use crate::{
     error::Error,
@@ -19,7 +20,7 @@ use crate::{
         Input, Resampling,
         onnx::{Element, Network, Output, Value},
     },
-    picture::{Picture, file},
+    picture::file,
     session::{Event, Size},
     tensor::{Device, Tensor},
     weights::{disk::DiskFile, header::Header, tensors::Tensors, write::save_tensors},
@@ -98,7 +99,7 @@ pub fn run(flags: &Run, talk: Talk) -> Result<()> {
     if let Some(path) = &flags.save {
         file::check_writable(path).map_err(|error| Error::Request(format!("{error:#}")))?;
     }
-    let report = Report::new(talk);
+    let mut report = Report::new(talk);
     let device = pollster::block_on(Device::open(
         flags.place.device,
         flags.place.precision.into(),
@@ -110,7 +111,7 @@ pub fn run(flags: &Run, talk: Talk) -> Result<()> {
     let outputs = match (&flags.image, &flags.raw) {
         (Some(image), _) => {
             let input = input(flags, &network)?.on(&device)?;
-            let picture = opened(image)?;
+            let picture = opened(image, &mut report)?;
             network.forward(&input.apply(&picture.to_unit(&device)))?
         }
         (None, Some(raw)) => network.run(&pollster::block_on(given(raw, &network, &device))?)?,
@@ -130,7 +131,6 @@ pub fn run(flags: &Run, talk: Talk) -> Result<()> {
             .map(|(output, numbers)| (&output.name[..], &output.tensor.shape()[..], &numbers[..]))
             .collect();
         save_tensors(path, &named)?;
-        let mut report = report;
         report.event(&Event::Saved {
             path: path.display().to_string(),
             what: "outputs".to_owned(),
@@ -162,23 +162,32 @@ fn described(output: &Output, numbers: &[f32], talk: Talk) -> String {
     )
 }
 
-/// How the network wants its pictures: what the flags say, else its card, else its file.
-fn input(flags: &Run, network: &Network) -> Result<Input> {
-    let card = flags.network.with_extension("json");
+/// How a network wants its pictures: what the card beside its file says, and the size that the file says.
+///
+/// # Errors
+/// When the card is none.
+pub fn card(path: &Path, network: &Network) -> Result<Input> {
+    let card = path.with_extension("json");
     let mut input = if card.exists() {
         let text = String::from_utf8_lossy(&fs::read(&card)?).into_owned();
         Input::read(&card.display().to_string(), &text)?
     } else {
         Input::default()
     };
-    if let Some(size) = flags.size {
-        input.size = Some([size.width_px, size.height_px]);
-    }
     if input.size.is_none()
         && let Some(&[_, _, Some(height), Some(width)]) =
             network.single().map(|port| &port.dims[..])
     {
         input.size = Some([width, height]);
+    }
+    Ok(input)
+}
+
+/// The same, with what the flags say instead.
+fn input(flags: &Run, network: &Network) -> Result<Input> {
+    let mut input = card(&flags.network, network)?;
+    if let Some(size) = flags.size {
+        input.size = Some([size.width_px, size.height_px]);
     }
     if let Some(resampling) = flags.resampling {
         input.resampling = resampling;
@@ -190,15 +199,6 @@ fn input(flags: &Run, network: &Network) -> Result<Input> {
     input.bgr |= flags.bgr;
     input.check("the flags")?;
     Ok(input)
-}
-
-fn opened(path: &Path) -> Result<Picture> {
-    let picture = image::load_from_memory(&file::read(path)?);
-    let picture =
-        picture.map_err(|error| Error::Request(format!("{}: {error}", path.display())))?;
-    let rgb = picture.into_rgb8();
-    let [width, height] = [rgb.width(), rgb.height()].map(|side| side as usize);
-    Ok(Picture::from_rgb(width, height, rgb.into_raw()))
 }
 
 /// The tensors of a file, in the order of the network's inputs; a single one may have any name.

@@ -25,6 +25,21 @@ pub fn picture_source(path: &Path) -> Result<(Vec<u8>, String)> {
     Ok((bytes, sum))
 }
 
+/// Reads a picture, and tells what was lost in it.
+///
+/// # Errors
+/// When it is none that is known.
+pub fn opened(path: &Path, report: &mut Report) -> Result<Picture> {
+    let place = path.display();
+    let opened = picture::open(&file::read(path)?)
+        .map_err(|error| Error::Request(format!("{place}: {error}")))?;
+    for message in opened.warnings {
+        let message = format!("{place}: {message}");
+        report.event(&Event::Warning { message });
+    }
+    Ok(opened.picture)
+}
+
 /// The source of a job as the model takes it, with the size it then has.
 pub struct Framed {
     /// The picture; none where the source is generated.

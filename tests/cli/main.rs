@@ -4,6 +4,7 @@
 
 mod batch;
 mod desk;
+mod measure;
 mod networks;
 mod refusals;
 mod sag;
@@ -312,6 +313,9 @@ fn help_is_as_it_was() {
         ("help", &["--help"][..]),
         ("help-generate", &["generate", "--help"]),
         ("help-sag", &["sag", "--help"]),
+        ("help-pnp", &["pnp", "--help"]),
+        ("help-invert", &["invert", "--help"]),
+        ("help-measure", &["measure", "--help"]),
         ("help-batch", &["batch", "--help"]),
         ("help-replay", &["replay", "--help"]),
         ("help-models", &["models", "--help"]),
