@@ -7,8 +7,9 @@
 use std::env;
 
 use guidestar::{
+    guidance::ApgSettings,
     picture::Picture,
-    session::{Event, Job, Made, Session, Size},
+    session::{Event, Job, Made, SamplerName, Session, Size},
     tensor::{Device, GpuOptions, Precision},
     weights::{Checkpoint, mini},
 };
@@ -117,4 +118,76 @@ fn the_cfg_scale_one_needs_no_negative_prompt() {
         expected.latents == found.latents,
         "a negative prompt without weight changed the picture"
     );
+}
+
+/// The events of a job whose device is lost after so many steps, and the picture it ends with on another.
+fn make_in_two(job: &Job, steps: usize) -> (Vec<usize>, Made) {
+    let before = session(&Device::cpu().unwrap());
+    let checked = || job.check(&before.blueprint().traits).unwrap();
+    let mut run = before.start(checked(), None).unwrap();
+    let mut told = Vec::new();
+    while told.len() < steps {
+        if let Some(Event::Step { step, .. }) = block_on(run.step()).unwrap() {
+            told.push(step);
+        }
+    }
+    let at = run.waypoint().clone();
+    drop(run);
+    let after = session(&Device::cpu().unwrap());
+    let mut run = after.start(checked(), None).unwrap();
+    run.go_on_from(at);
+    loop {
+        match block_on(run.step()).unwrap().unwrap() {
+            Event::Step { step, .. } => told.push(step),
+            Event::Picture { .. } => return (told, run.take().unwrap()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_run_goes_on_where_another_was() {
+    let session = session(&Device::cpu().unwrap());
+    let plain = job(6);
+    let fresh_noise = Job {
+        eta: 1.0,
+        ..plain.clone()
+    };
+    let multistep = Job {
+        sampler: SamplerName::Pndm,
+        ..plain.clone()
+    };
+    for (job, steps) in [
+        (&plain, 6),
+        (&fresh_noise, 2),
+        (&multistep, 1),
+        (&multistep, 6),
+    ] {
+        let (whole, _) = make(&session, job, || ());
+        let (told, made) = make_in_two(job, steps);
+        assert!(told.iter().copied().eq(1..=told.len()), "{told:?}");
+        assert_eq!(
+            made.latents, whole.latents,
+            "{:?} after {steps}",
+            job.sampler
+        );
+        assert_eq!(made.picture, whole.picture);
+    }
+}
+
+#[test]
+fn what_only_a_device_remembers_begins_anew() {
+    let remembering = Job {
+        apg: Some(ApgSettings {
+            eta: 0.0,
+            momentum: -0.5,
+            ..ApgSettings::default()
+        }),
+        ..job(3)
+    };
+    let session = session(&Device::cpu().unwrap());
+    let (whole, _) = make(&session, &remembering, || ());
+    let (told, made) = make_in_two(&remembering, 2);
+    assert_eq!(told, [1, 2, 1, 2, 3]);
+    assert_eq!(made.latents, whole.latents);
 }

@@ -26,6 +26,7 @@ mod techniques;
 mod trace;
 mod traced;
 mod traits;
+mod waypoint;
 
 pub use blueprint::{Blueprint, NeededParts};
 pub use edit::{Edit, EditQuirks, Method, Source};
@@ -41,3 +42,4 @@ pub use size::Size;
 pub use trace::Trace;
 pub use traced::Traced;
 pub use traits::Traits;
+pub use waypoint::Waypoint;

@@ -8,6 +8,7 @@ use super::{
     clock::now_secs,
     notes,
     preview::Seen,
+    waypoint::Waypoint,
 };
 use crate::{
     diffusion::{Ddim, Noise, Pndm, Sampler, noise, schedule::ScheduleConfig},
@@ -80,7 +81,7 @@ pub struct Run {
     latents: Option<Latents>,
     waiting: VecDeque<Event>,
     stage: Stage,
-    picture: usize,
+    at: Waypoint,
     made: Option<Made>,
     seen: Option<Seen>,
     clock: Clock,
@@ -141,7 +142,7 @@ impl Run {
             stage: Stage::Encode(parts.texts()),
             clock: Clock::new(),
             latents: start.latents,
-            picture: 0,
+            at: Waypoint::default(),
             made: None,
             seen: None,
             parts,
@@ -166,9 +167,9 @@ impl Run {
                     self.device.eval(&texts.iter().collect::<Vec<_>>())?;
                     self.stage = Stage::Begin;
                 }
-                Stage::Begin if self.picture == self.job.job().count => {
+                Stage::Begin if self.finished() == self.job.job().count => {
                     self.waiting.push_back(Event::Done {
-                        pictures: self.picture,
+                        pictures: self.finished(),
                         secs: self.clock.since_start(),
                     });
                 }
@@ -196,14 +197,19 @@ impl Run {
         }
     }
 
-    /// Leaves out the pictures before this one, counted from 0: another run has made them. Called before the first step.
-    pub fn go_on_at(&mut self, picture: usize) {
-        self.picture = picture;
+    /// Where it is. Outlives the device, and is still true when [`Run::step`] has failed.
+    pub fn waypoint(&self) -> &Waypoint {
+        &self.at
+    }
+
+    /// Goes on where another run of the same job was. Called before the first step.
+    pub fn go_on_from(&mut self, at: Waypoint) {
+        self.at = at;
     }
 
     /// Pictures finished so far.
     pub fn finished(&self) -> usize {
-        self.picture
+        self.at.picture()
     }
 
     /// The job that is being done.
@@ -217,7 +223,7 @@ impl Run {
     }
 
     fn seed(&self) -> u64 {
-        self.job.job().seed + self.picture as u64
+        self.job.job().seed + self.finished() as u64
     }
 
     fn begin(&mut self) -> Result<Stage> {
@@ -230,22 +236,32 @@ impl Run {
         let drawn = noise::latents(&mut noise, &self.device, &shape);
         let x = match &self.latents {
             Some(latents) => {
-                let given = &latents.rows[self.picture.min(latents.rows.len() - 1)];
+                let given = &latents.rows[self.finished().min(latents.rows.len() - 1)];
                 let elements = noise::channels_last(given, &shape);
                 self.device.tensor(shape, elements)
             }
             None => drawn,
         };
-        let sampler: Box<dyn Sampler> = match self.job.job().sampler {
+        let mut sampler: Box<dyn Sampler> = match self.job.job().sampler {
             SamplerName::Ddim => Box::new(Ddim::new(self.job.job().eta, noise)),
             SamplerName::Pndm => Box::new(Pndm::new()),
         };
+        let x = self.at.replay(&mut *sampler, &x, &self.parts.walk);
         let walker = Walker {
             denoiser: assemble::denoiser(&self.job, &self.parts)?,
             sampler,
             maps: Vec::new(),
         };
-        Ok(Stage::Sample { x, walker, step: 0 })
+        Ok(self.stage_at(x, walker, self.at.step()))
+    }
+
+    /// What comes when so many steps of a picture are done.
+    fn stage_at(&self, x: Tensor, walker: Walker, step: usize) -> Stage {
+        if step == self.parts.walk.len() {
+            Stage::Decode(x, walker.maps)
+        } else {
+            Stage::Sample { x, walker, step }
+        }
     }
 
     async fn sample(&mut self, x: &Tensor, mut walker: Walker, step: usize) -> Result<()> {
@@ -253,16 +269,15 @@ impl Run {
         let prediction = walker.denoiser.predict(x, from, &mut NoTap)?;
         self.seen = Some(Seen::new(x, &prediction.eps, from));
         let x = walker.sampler.step(x, &prediction.eps, from, to);
-        // One number is read back a step. It is what makes a step end, and it is no number as soon as one latent is none.
-        let sum = x.sum(&[0, 1, 2, 3]);
+        // What a step ends with is read back: that is what makes it end, and what is left of it should the device be lost.
+        let end = Tensor::concat(&[&x, &prediction.eps], 3);
         // A multistep sampler remembers the noise: left unevaluated, the next step would ask the U-Net for it again.
-        let mut results = vec![&x, &prediction.eps, &sum];
+        let mut results = vec![&x, &prediction.eps, &end];
         results.extend(&prediction.remembered);
         results.extend(prediction.maps.iter().map(|map| &map.values));
         self.device.eval(&results)?;
-        let maps = prediction.maps.into_iter().map(|map| (step, map));
-        walker.maps.extend(maps);
-        if !sum.read().await?.iter().all(|sum| sum.is_finite()) {
+        let (latents, eps) = halves(&end.read().await?);
+        if !latents.iter().all(|latent| latent.is_finite()) {
             return Err(Error::NotFinite(format!(
                 "the latents of seed {} stopped being numbers in step {} of {}: try --precision f32",
                 self.seed(),
@@ -270,30 +285,28 @@ impl Run {
                 self.parts.walk.len()
             )));
         }
+        self.at.walked(latents, eps);
+        if !prediction.remembered.is_empty() || !prediction.maps.is_empty() {
+            self.at.forget_steps();
+        }
+        let maps = prediction.maps.into_iter().map(|map| (step, map));
+        walker.maps.extend(maps);
         let done = step + 1;
         let (rate, left_secs) = self.clock.pace(self.left_after(done));
         self.waiting.push_back(Event::Step {
-            picture: self.picture,
+            picture: self.finished(),
             step: done,
             of: self.parts.walk.len(),
             rate,
             left_secs,
         });
-        self.stage = if done == self.parts.walk.len() {
-            Stage::Decode(x, walker.maps)
-        } else {
-            Stage::Sample {
-                x,
-                walker,
-                step: done,
-            }
-        };
+        self.stage = self.stage_at(x, walker, done);
         Ok(())
     }
 
     /// Steps that are left in the whole job.
     fn left_after(&self, done: usize) -> usize {
-        let pictures = self.job.job().count - self.picture - 1;
+        let pictures = self.job.job().count - self.finished() - 1;
         let steps = self.parts.walk.len();
         pictures * steps + steps - done
     }
@@ -320,10 +333,11 @@ impl Run {
             maps: read_maps(maps).await?,
             extras: Vec::new(),
         });
-        self.picture += 1;
+        let picture = self.finished();
+        self.at = Waypoint::at_picture(picture + 1);
         self.stage = Stage::Begin;
         self.waiting.push_back(Event::Picture {
-            picture: self.picture - 1,
+            picture,
             of: self.job.job().count,
             seed,
             secs: self.clock.since_picture(),
@@ -348,6 +362,18 @@ impl Run {
             guidestar: Some(alone.to_json()),
         }
     }
+}
+
+/// The latents and the noise that lie side by side.
+fn halves(elements: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let (places, _) = elements.as_chunks::<{ 2 * LATENT_CHANNELS }>();
+    let half = |start: usize| {
+        let half = move |place: &[f32; 2 * LATENT_CHANNELS]| {
+            place[start..start + LATENT_CHANNELS].to_vec()
+        };
+        places.iter().flat_map(half).collect()
+    };
+    (half(0), half(LATENT_CHANNELS))
 }
 
 async fn read_maps(maps: &[(usize, Map)]) -> Result<Vec<StepMap>> {

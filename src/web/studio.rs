@@ -17,7 +17,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     picture::png,
-    session::{Blueprint, Event, Job, Made, Needs, Run, Session},
+    session::{Blueprint, Event, Job, Made, Needs, Run, Session, Waypoint},
     tensor::{DType, Device, GpuOptions, Precision},
 };
 
@@ -166,13 +166,13 @@ impl Studio {
 
     /// Does a job, and tells how it ends.
     pub async fn start(&self, id: Id, job: &Job, previews: bool) {
-        let mut finished = 0;
-        let mut result = self.work(id, job, previews, &mut finished, true).await;
+        let mut at = Waypoint::default();
+        let mut result = self.work(id, job, previews, &mut at, true).await;
         if matches!(
             self.noticed(id, result.as_ref().map(drop).map_err(copy)),
             Err(Error::DeviceLost(_))
         ) {
-            result = self.work(id, job, previews, &mut finished, false).await;
+            result = self.work(id, job, previews, &mut at, false).await;
             // Lost twice, it is not tried again; the next job opens it anew.
             let _ = self.noticed(id, result.as_ref().map(drop).map_err(copy));
         }
@@ -181,7 +181,7 @@ impl Studio {
             Err(Error::Interrupted) => self.port.event(
                 id,
                 Event::Stopped {
-                    finished,
+                    finished: at.picture(),
                     of: job.count,
                 },
             ),
@@ -192,13 +192,13 @@ impl Studio {
         }
     }
 
-    /// Does what is left of a job.
+    /// Does what is left of a job, and notes how far it comes.
     async fn work(
         &self,
         id: Id,
         job: &Job,
         previews: bool,
-        finished: &mut usize,
+        at: &mut Waypoint,
         is_first: bool,
     ) -> Result<()> {
         if job.latents.is_some() {
@@ -209,7 +209,14 @@ impl Studio {
         let session = self.model(id, &job.model).await?;
         let checked = job.check(&session.blueprint().traits)?;
         let mut run = session.start(checked, None)?;
-        run.go_on_at(*finished);
+        run.go_on_from(std::mem::take(at));
+        let result = self.follow(id, &mut run, previews, is_first).await;
+        *at = run.waypoint().clone();
+        result
+    }
+
+    /// Lets a run work until it is done, and tells what it says.
+    async fn follow(&self, id: Id, run: &mut Run, previews: bool, is_first: bool) -> Result<()> {
         let mut pace = Pace::new();
         while let Some(event) = run.step().await? {
             let is_step = matches!(event, Event::Step { .. });
@@ -224,12 +231,11 @@ impl Studio {
             if let Some((picture, step)) = shown.filter(|_| previews)
                 && (self.stop.get() || pace.allows(is_step))
             {
-                self.preview(id, &run, picture, step).await?;
+                self.preview(id, run, picture, step).await?;
                 pace.previewed();
             }
             if let Some(made) = run.take() {
-                self.show(id, &made, *finished)?;
-                *finished = run.finished();
+                self.show(id, &made, run.finished() - 1)?;
             }
             if self.stop.get() && !is_done {
                 return Err(Error::Interrupted);

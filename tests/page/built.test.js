@@ -1,89 +1,226 @@
-/** The page as it was built, served by the program, with the real engine on a processor that plays the GPU. */
+/**
+ * The page as it was built, served by the program, with the real engine on a processor that plays the GPU. One visit goes from test to
+ * test: opening a device and compiling its shaders is what takes long there.
+ */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, listen, ROOT, SWIFTSHADER } from "./browser.js";
+import { launch, listen, SWIFTSHADER } from "./browser.js";
+import { ask, button, download, drop, PATIENCE, ready, serve, serveCheckpoint, shades, writeCheckpoint } from "./visit.js";
 
-const PROGRAM = process.env.GUIDESTAR ?? `${ROOT}target/debug/guidestar`;
-const PAGE = process.env.GUIDESTAR_PAGE ?? `${ROOT}target/page`;
-/** Shaders are compiled on a processor, and so is the picture computed. */
-const PATIENCE = { timeout: 400_000 };
+const APPLE = "a red apple on a blue background";
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-let browser;
-let server;
-let address;
+let browser, server, visit, page, errors, folder, checkpoint, host;
+/** Addresses that were asked for beside the page's own. */
+const elsewhere = [];
+/** The file of the first picture. */
+let first;
+
 before(async () => {
-  server = spawn(PROGRAM, ["serve", "--port", "0", "--quiet", "--dir", PAGE], { stdio: ["ignore", "pipe", "inherit"] });
-  address = await new Promise((resolve) => server.stdout.once("data", (line) => resolve(String(line).trim())));
+  folder = await mkdtemp(join(tmpdir(), "guidestar-"));
+  checkpoint = join(folder, "one.safetensors");
+  await writeCheckpoint(checkpoint);
+  host = await serveCheckpoint(checkpoint);
+  server = await serve();
   browser = await launch(SWIFTSHADER);
+  visit = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  page = await visit.newPage();
+  errors = listen(page);
+  page.on("request", (request) => {
+    const url = request.url();
+    if (![server.address, "blob:"].some((own) => url.startsWith(own))) elsewhere.push(url);
+  });
 });
 after(async () => {
-  await browser.close();
-  server.kill();
+  await browser?.close();
+  await server?.end();
+  host?.close();
+  await rm(folder, { recursive: true, force: true });
 });
 
-/** The smallest picture there is, in as few steps as make one. */
-async function generate(page, seed) {
-  await page.getByLabel("Size").selectOption("another size");
-  await page.getByLabel("Width x height").fill("64x64");
-  await page.getByLabel("Steps").fill("2");
-  await page.getByLabel("Seed").fill(seed);
-  await page.getByRole("button", { name: "Generate" }).click();
+/** A part of the visit; at its end nothing unexpected may stand in the console. */
+function visitTest(sentence, act) {
+  test(sentence, { timeout: 3 * PATIENCE.timeout }, async (context) => {
+    await act(context);
+    assert.deepEqual(errors.splice(0), []);
+  });
 }
 
-test("a cold profile makes its first picture, and makes another when the server is gone", { timeout: 600_000 }, async (context) => {
-  const visit = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  const page = await visit.newPage();
-  const errors = listen(page);
-  const elsewhere = [];
-  page.on("request", (request) => !request.url().startsWith(address) && !request.url().startsWith("blob:") && elsewhere.push(request.url()));
+visitTest("a cold profile makes its first picture, and asks nobody else for anything", async (context) => {
   const start = performance.now();
   const told = (what) => context.diagnostic(`${what} after ${((performance.now() - start) / 1000).toFixed(1)} s`);
-  await page.goto(address);
+  await page.goto(server.address);
   await page.getByLabel("Prompt", { exact: true }).waitFor();
   told("usable");
   await page.locator("#device[data-state=slow], #device[data-state=ready]").waitFor(PATIENCE);
-  await generate(page, "3");
+  told("device open");
+  await ask(page);
   await page.getByRole("img", { name: /^Preview/ }).waitFor(PATIENCE);
   told("first preview");
-  await page.getByRole("button", { name: "Download" }).waitFor(PATIENCE);
+  await button(page, "Download").waitFor(PATIENCE);
   told("first picture");
-  const picture = page.getByRole("img", { name: "a red apple on a blue background" });
+  const picture = page.getByRole("img", { name: APPLE });
   assert.deepEqual(await picture.evaluate((image) => [image.naturalWidth, image.naturalHeight]), [64, 64]);
   assert.ok((await shades(picture)) > 50, "the picture has something on it");
-  const coming = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Download" }).click();
-  const bytes = await readFile(await (await coming).path());
-  assert.ok(bytes.includes("parameters\0a red apple on a blue background\nSteps: 2"));
-  assert.ok(bytes.includes('guidestar\0{"version":1'));
+  first = await download(page);
+  assert.ok(first.includes(`parameters\0${APPLE}\nSteps: 2`));
+  assert.ok(first.includes('guidestar\0{"version":1'));
   assert.deepEqual(elsewhere, []);
-
-  // The service worker keeps the model behind the first loading.
-  await page.waitForFunction(async () => (await (await caches.open("model")).keys()).length >= 11, null, PATIENCE);
-  const gone = new Promise((resolve) => server.once("exit", resolve));
-  server.kill();
-  await gone;
-  await page.reload();
-  await page.locator("#device[data-state=slow], #device[data-state=ready]").waitFor(PATIENCE);
-  await generate(page, "3");
-  await page.getByRole("button", { name: "Download" }).waitFor(PATIENCE);
-  const again = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Download" }).click();
-  assert.ok(bytes.equals(await readFile(await (await again).path())), "the same job gives the same file");
-  assert.deepEqual(errors, []);
-  await visit.close();
 });
 
-/** How many different colours an image has. */
-function shades(picture) {
-  return picture.evaluate((image) => {
-    const context = new OffscreenCanvas(image.naturalWidth, image.naturalHeight).getContext("2d");
-    context.drawImage(image, 0, 0);
-    const { data } = context.getImageData(0, 0, image.naturalWidth, image.naturalHeight);
-    const colours = new Set();
-    for (let at = 0; at < data.length; at += 4) colours.add((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
-    return colours.size;
+visitTest("axe finds no barrier in the page with its picture, which fits a window of 360 pixels", async () => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 360, "the page scrolls sideways");
+  // Colours that are on their way to others would be judged half way.
+  for (const colorScheme of ["dark", "light"]) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const { violations } = await page.evaluate(`${axe};axe.run(document, { resultTypes: ["violations"] })`);
+    assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), []);
+  }
+  await page.emulateMedia({ colorScheme: null, reducedMotion: null });
+  await page.setViewportSize({ width: 1280, height: 800 });
+});
+
+visitTest("stop ends a run within a step and keeps its preview", async () => {
+  await ask(page, { steps: 200 });
+  await page.locator("#progress-what", { hasText: /^Step \d+ of 200$/ }).waitFor(PATIENCE);
+  const [, before] = /^Step (\d+)/.exec(await page.locator("#progress-what").innerText());
+  await button(page, "Stop").click();
+  const caption = page.getByText(/stopped at step \d+ of 200, seed 3$/);
+  await caption.waitFor(PATIENCE);
+  const [, stopped] = /step (\d+)/.exec(await caption.innerText());
+  assert.ok(stopped - before <= 2, `pressed at step ${before}, stopped at step ${stopped}`);
+  assert.ok(await page.getByRole("img", { name: `Preview: ${APPLE}` }).isVisible());
+});
+
+visitTest("a picture that is dropped restores its job, which gives the same file again", async () => {
+  await page.getByLabel("Prompt", { exact: true }).fill("something else");
+  await page.getByLabel("Negative prompt").fill("nothing");
+  await drop(page, { name: "apple.png", type: "image/png", bytes: first });
+  await page.getByText("Its job is restored.").waitFor();
+  assert.equal(await page.getByLabel("Prompt", { exact: true }).inputValue(), APPLE);
+  assert.equal(await page.getByLabel("Negative prompt").inputValue(), "");
+  assert.equal(await page.getByLabel("Steps").inputValue(), "2");
+  await button(page, "Generate").click();
+  await page.locator("#progress-what", { hasText: /^(Step|Finishing)/ }).waitFor(PATIENCE);
+  assert.ok(first.equals(await download(page)), "the same job gives the same file");
+});
+
+visitTest("a GPU that is lost in the middle is opened again, and the job goes on at its step", async () => {
+  await ask(page, { seed: 4, steps: 6 });
+  await page.locator("#progress-what", { hasText: /^Step/ }).waitFor(PATIENCE);
+  const undisturbed = await download(page);
+  await page.evaluate(() => {
+    globalThis.told = [];
+    const what = document.querySelector("#progress-what");
+    new MutationObserver(() => told.push(what.textContent)).observe(what, { childList: true });
   });
-}
+  await ask(page, { seed: 4, steps: 6 });
+  await page.locator("#progress-what", { hasText: /^Step/ }).waitFor(PATIENCE);
+  // The worker takes this word from whoever can speak to it; the device is destroyed as by a driver.
+  const [worker] = page.workers();
+  await worker.evaluate(() => globalThis.onmessage({ data: { type: "lose" } }));
+  await page.getByRole("heading", { name: "The GPU was lost" }).waitFor(PATIENCE);
+  assert.ok(undisturbed.equals(await download(page)), "the loss changes nothing in the picture");
+  const steps = (await page.evaluate(() => told)).map((text) => Number(/^Step (\d)/.exec(text)?.[1] ?? 0)).filter(Boolean);
+  assert.deepEqual(steps, [...new Set(steps)].sort(), "no step is done twice");
+  await button(page, "All right").click();
+});
+
+visitTest("files that are no checkpoint are refused in words", async () => {
+  await drop(page, { name: "song.mp3", type: "audio/mpeg", bytes: [1, 2, 3] });
+  await page.getByRole("heading", { name: "song.mp3 is of no use here" }).waitFor();
+  await button(page, "All right").click();
+  const whole = await readFile(checkpoint);
+  const models = page.getByRole("dialog", { name: "Models" });
+  for (const [name, bytes, words] of [
+    ["page.safetensors", Buffer.from("<!DOCTYPE html><html></html>"), /web page/],
+    ["short.safetensors", whole.subarray(0, 400_000), /cut short/],
+    ["noise.safetensors", Buffer.alloc(4096, 0xa5), /noise\.safetensors/],
+  ]) {
+    await drop(page, { name, bytes });
+    await models.locator(".wrong", { hasText: words }).waitFor();
+    await models.getByRole("button", { name: "All right" }).click();
+  }
+  assert.equal(await models.getByRole("listitem").count(), 1);
+  await page.keyboard.press("Escape");
+});
+
+visitTest("a checkpoint that is dropped is stored, and draws", async () => {
+  await drop(page, { name: "dropped.safetensors", url: host.address });
+  const models = page.getByRole("dialog", { name: "Models" });
+  await models.getByText(/^Adding this stores 24 MB, takes [\d.]+ MB of GPU memory\.$/).waitFor();
+  await models.getByRole("button", { name: "Add and store" }).click();
+  await page.getByText("dropped.safetensors is stored in this browser.").waitFor();
+  await models.getByText("in use").waitFor(PATIENCE);
+  await page.keyboard.press("Escape");
+  await ask(page, { seed: 5 });
+  const bytes = await download(page);
+  assert.ok(bytes.includes('"model":"dropped.safetensors"'));
+});
+
+visitTest("a download that broke off goes on after a reload, and the history is still there", async () => {
+  elsewhere.length = 0;
+  const models = page.getByRole("dialog", { name: "Models" });
+  await button(page, "Models").click();
+  await models.getByLabel("Address of a .safetensors file").fill(host.address);
+  await models.getByRole("button", { name: "Look at it" }).click();
+  await models.getByText(/^Adding this fetches 24 MB, stores 24 MB/).waitFor();
+  // Two answers break off; then nobody is there any more.
+  host.asked.length = 0;
+  host.cuts.push(6_000_000, 6_000_000);
+  await models.getByRole("button", { name: "Add and store" }).click();
+  await models.getByText(/^Fetching one.safetensors/).waitFor();
+  while (host.asked.length < 2) await page.waitForTimeout(20);
+  host.gone = true;
+  await models.getByText(/add it again, and it goes on from there/).waitFor(PATIENCE);
+  await page.reload();
+  await ready(page);
+  await button(page, "History").click();
+  const entries = page.getByRole("dialog", { name: "History" }).getByRole("listitem");
+  await entries.nth(1).waitFor();
+  assert.equal(await entries.count(), 5);
+  await page.keyboard.press("Escape");
+  host.gone = false;
+  host.asked.length = 0;
+  await button(page, "Models").click();
+  await models.getByText(/^12 of 24 MB, not whole yet$/).waitFor();
+  await models.getByRole("button", { name: "Go on fetching one.safetensors" }).click();
+  await page.getByText("one.safetensors is stored in this browser.").waitFor(PATIENCE);
+  const begun = host.asked.map((range) => Number(/^bytes=(\d+)-$/.exec(range)?.[1] ?? -1));
+  assert.ok(begun.includes(12_000_000), `asked for ${host.asked}`);
+  assert.ok(!begun.includes(0), `asked for ${host.asked}`);
+  await models.getByText("in use").waitFor(PATIENCE);
+  // Chromium writes each connection that breaks into the console by itself.
+  assert.ok(errors.length > 0 && errors.every((text) => text.includes("net::ERR_")), errors.join("\n"));
+  errors.length = 0;
+  assert.deepEqual([...new Set(elsewhere)], [host.address]);
+  await models.getByRole("button", { name: "Remove one.safetensors" }).click();
+  await models.getByRole("button", { name: "Remove dropped.safetensors" }).click();
+  await page.waitForFunction(() => document.querySelectorAll("#models .model").length === 1);
+  await page.keyboard.press("Escape");
+});
+
+visitTest("the page starts and draws the same file when the server is gone", async () => {
+  // The service worker keeps the model behind the first loading.
+  await page.waitForFunction(async () => (await (await caches.open("model")).keys()).length >= 11, null, PATIENCE);
+  await server.end();
+  await page.reload();
+  await ready(page);
+  await ask(page);
+  assert.ok(first.equals(await download(page)), "the same job gives the same file");
+});
+
+visitTest("the bench says what the device is, and measures it", async () => {
+  await page.evaluate(() => (location.hash = "#bench"));
+  const text = page.getByLabel("What was measured");
+  await page.getByText(/api +webgpu/).waitFor();
+  await button(page, "Measure").click();
+  await page.getByText(/GFLOP\/s/).first().waitFor(PATIENCE);
+  assert.match(await text.innerText(), /SwiftShader/i);
+});

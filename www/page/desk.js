@@ -42,6 +42,8 @@ export class Desk {
       event.preventDefault();
       this.#form.requestSubmit();
     });
+    // Typed again, a used seed is a chosen one.
+    this.#seed.addEventListener("input", () => (this.#usedSeed = null));
     this.#size.addEventListener("change", () => this.#showOtherSize());
     this.#lock.addEventListener("click", () => this.lockSeed(!this.seedLocked));
     byId("draw-seed").addEventListener("click", () => this.setSeed(drawnSeed()));
