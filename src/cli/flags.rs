@@ -8,6 +8,7 @@ use super::{
     batch::Batch,
     bench::Bench,
     edit_flags::{Invert, Pnp},
+    guide::Guide,
     measure::Measure,
     models::Models,
     sag::Sag,
@@ -54,6 +55,9 @@ pub enum Command {
     /// Restyle a picture: same layout, another prompt.
     #[command(after_help = PNP_EXAMPLES)]
     Pnp(Box<Pnp>),
+    /// Make pictures that guides pull towards a colour, edges, or another picture.
+    #[command(after_help = super::guide::EXAMPLES)]
+    Guide(Box<Guide>),
     /// Find the latents of a picture at every noise level, and store them.
     #[command(after_help = INVERT_EXAMPLES)]
     Invert(Invert),

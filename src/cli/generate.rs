@@ -7,15 +7,18 @@ use anyhow::{Context, Result};
 use super::{
     exit::Exit,
     flags::{Generate, Output, Replay, Talk, Where},
-    model,
+    materials, model,
     place::Place,
     report::Report,
     stop,
 };
 use crate::{
     error::Error,
+    guidance::universal::Aim,
     picture::{self, Picture, file, png},
-    session::{self, Blueprint, CheckedJob, Event, Job, Latents, Made, Needs, Run, Session},
+    session::{
+        self, Blueprint, CheckedJob, Event, Job, Latents, Made, Materials, Needs, Run, Session,
+    },
     tensor::Device,
     weights::{disk::DiskFile, write::save_tensors},
 };
@@ -64,6 +67,10 @@ pub struct Opened {
     pub job: CheckedJob,
     /// What to begin with instead of noise.
     pub latents: Option<Latents>,
+    /// What the job's guides are made of.
+    pub materials: Materials,
+    /// The guides that the job asks for.
+    pub aims: Vec<Aim>,
     /// Where results go.
     pub out: Place,
     /// Whom to tell.
@@ -92,6 +99,8 @@ impl Opened {
         let device = pollster::block_on(opening)?;
         Needs::of(&blueprint, &job, &device)?.require_room(&job, &device)?;
         let mut report = Report::new(talk);
+        let materials = materials::read(job.job(), &mut report)?;
+        let aims = pollster::block_on(job.aims(&materials, &device))?;
         let mut tell = |event| {
             stop::leave_if_asked();
             report.event(&event);
@@ -102,6 +111,8 @@ impl Opened {
             session,
             job,
             latents,
+            materials,
+            aims,
             out,
             report,
         })
@@ -111,7 +122,8 @@ impl Opened {
 /// Does a job.
 fn work(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exit> {
     let mut opened = Opened::open(job, place, output, talk)?;
-    let run = opened.session.start(opened.job, opened.latents)?;
+    let (job, latents, aims) = (opened.job, opened.latents, opened.aims);
+    let run = opened.session.start_with(job, latents, aims)?;
     follow(run, &opened.out, &mut opened.report)
 }
 

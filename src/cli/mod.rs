@@ -8,6 +8,8 @@ mod exit;
 mod fetch;
 mod flags;
 mod generate;
+mod guide;
+mod materials;
 mod measure;
 mod model;
 mod models;
@@ -47,6 +49,7 @@ fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Generate(flags) => generate::generate(flags, cli.talk),
         Command::Sag(flags) => sag::sag(flags, cli.talk),
+        Command::Guide(flags) => guide::guide(flags, cli.talk),
         Command::Pnp(flags) => edit::pnp(flags, cli.talk),
         Command::Invert(flags) => edit::invert(flags, cli.talk),
         Command::Batch(flags) => batch::batch(flags, cli.talk),

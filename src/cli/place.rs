@@ -90,6 +90,14 @@ impl Place {
         self.free(format!("{}-{seed}-{name}.png", self.stem))
     }
 
+    /// The file for numbers that belong to a picture of a seed.
+    pub fn table(&self, seed: u64, count: usize, name: &str) -> PathBuf {
+        if self.named && count == 1 {
+            return self.free(format!("{}-{name}.csv", self.stem));
+        }
+        self.free(format!("{}-{seed}-{name}.csv", self.stem))
+    }
+
     /// The file for a contact sheet.
     pub fn sheet(&self) -> PathBuf {
         self.free(format!("{}-sheet.png", self.stem))

@@ -13,6 +13,8 @@ pub struct Report {
     bar: ProgressBar,
     loading: Option<String>,
     pictures: usize,
+    /// What guides said last.
+    guided: String,
 }
 
 impl Report {
@@ -23,6 +25,7 @@ impl Report {
             bar: ProgressBar::hidden(),
             loading: None,
             pictures: 1,
+            guided: String::new(),
         }
     }
 
@@ -71,11 +74,21 @@ impl Report {
                 self.bar.set_position(*step as u64);
                 let which = format!("picture {} of {}", picture + 1, self.pictures);
                 self.bar.set_message(which);
+                let guided = match &self.guided[..] {
+                    "" => String::new(),
+                    losses => format!("; {losses}"),
+                };
                 self.bar.set_prefix(format!(
-                    "{} a second, {} left",
+                    "{} a second, {} left{guided}",
                     rounded(*rate),
                     span(*left_secs)
                 ));
+            }
+            Event::Guided { losses, .. } => {
+                let said = losses
+                    .iter()
+                    .map(|(guide, loss)| format!("{guide} {loss:.3}"));
+                self.guided = said.collect::<Vec<_>>().join(", ");
             }
             Event::Trace {
                 step,

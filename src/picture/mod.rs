@@ -1,6 +1,7 @@
 //! Pictures of eight bits a channel: read from files, to and from tensors, PNG files that remember their job, contact
 //! sheets.
 
+mod chart;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod file;
 mod framing;
@@ -11,6 +12,7 @@ pub mod png;
 mod row;
 mod sheet;
 
+pub use chart::chart;
 pub use framing::{Crop, Fit, Framing, Resampling};
 pub use open::{Opened, open};
 pub use overlay::overlay;

@@ -153,6 +153,7 @@ impl Session {
             contexts,
             latents: Some(latents),
             lent: Some(lent),
+            aims: Vec::new(),
             warnings,
             job,
         })

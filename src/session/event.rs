@@ -37,6 +37,15 @@ pub enum Event {
         /// What, and why.
         message: String,
     },
+    /// Guides looked at what a turn of a step believes in.
+    Guided {
+        /// Which picture, from 0.
+        picture: usize,
+        /// The step under way, from 1.
+        step: usize,
+        /// Each guide's loss, by its name.
+        losses: Vec<(String, f32)>,
+    },
     /// A step of the sampler is done.
     Step {
         /// Which picture, from 0.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Edit, Parity, Quirks, Size, Traits, edit, techniques};
+use super::{Edit, GuideJob, Parity, Quirks, Size, Traits, edit, guide, techniques};
 use crate::{
     diffusion::schedule::PredictionType,
     error::{Error, Result},
@@ -59,6 +59,9 @@ pub struct Job {
     /// Louder backbone and quieter skips.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freeu: Option<FreeUSettings>,
+    /// Universal guidance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guide: Option<GuideJob>,
     /// Seed of the first picture; each further one counts up.
     pub seed: u64,
     /// How many pictures.
@@ -114,6 +117,7 @@ impl Default for Job {
             pag: None,
             seg: None,
             freeu: None,
+            guide: None,
             seed: 0,
             count: 1,
             sampler: SamplerName::Ddim,
@@ -199,7 +203,7 @@ impl Job {
     pub fn check(&self, model: &Traits) -> Result<CheckedJob> {
         let size = self.size.unwrap_or(model.size);
         check_size(size, model.reduction)?;
-        let (usual_steps, usual_scale) = self.usual_for_edit();
+        let (usual_steps, usual_scale) = self.usual();
         let cfg_scale = self.cfg_scale.or(usual_scale).unwrap_or(model.cfg_scale);
         let steps = self.steps.or(usual_steps).unwrap_or(model.steps);
         let wrong = |text: String| Err(Error::Request(text));
@@ -244,6 +248,7 @@ impl Job {
             ..self.clone()
         };
         edit::check(&mut job, &quirks.edit, model)?;
+        guide::check(&mut job)?;
         Ok(CheckedJob {
             job,
             reduction: model.reduction,
@@ -253,6 +258,13 @@ impl Job {
             prediction,
             quirks,
         })
+    }
+
+    /// Steps and guidance scale that go with what it asks for, where something does.
+    fn usual(&self) -> (Option<usize>, Option<f64>) {
+        let (steps, scale) = self.usual_for_edit();
+        let (guided_steps, guided_scale) = self.usual_for_guide();
+        (steps.or(guided_steps), scale.or(guided_scale))
     }
 }
 

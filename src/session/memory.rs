@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::{Blueprint, CheckedJob, NeededParts, assemble};
 use crate::{
     error::{Error, Result},
+    guidance::universal::rehearsal,
     models::{Autoencoder, ClipText, Recorder, Unet, unet::NoTap},
     tensor::{Device, Tensor},
 };
@@ -51,9 +52,18 @@ impl Needs {
         })?;
         let image = autoencoder.decode(&numbers(&[1, h, w, 4]));
 
-        let intermediate = [texts, eps, image]
-            .map(|result| planner.footprint(&[&result]).intermediate_bytes)
-            .into_iter()
+        let mut results = vec![texts, eps, image];
+        if let Some(guide) = &job.job().guide {
+            let mut denoiser = assemble::denoiser(job, &parts)?;
+            let x = numbers(&[1, h, w, 4]);
+            let (from, _) = parts.walk[0];
+            let settings = guide.settings();
+            let gradient = rehearsal(&settings, &mut denoiser, &autoencoder, &x, from)?;
+            results.push(gradient);
+        }
+        let intermediate = results
+            .iter()
+            .map(|result| planner.footprint(&[result]).intermediate_bytes)
             .max();
         let needed: NeededParts = blueprint.needed()?;
         Ok(Self {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::{Blueprint, CheckedJob, Event, Latents, Run, run::Start};
 use crate::{
     error::Result,
+    guidance::universal::Aim,
     models::{Autoencoder, ClipText, Needed, Unet},
     tensor::Device,
     tokenizer::Tokenizer,
@@ -73,11 +74,24 @@ impl Session {
 
     /// Begins a job: nothing is computed until the run is stepped.
     ///
-    /// `latents` are what to begin with instead of noise.
+    /// `latents` are what to begin with instead of noise. A job with guides is begun by [`Session::start_with`].
     ///
     /// # Errors
     /// When the steps do not fit the schedule, or the latents not the job.
     pub fn start(&self, job: CheckedJob, latents: Option<Latents>) -> Result<Run> {
+        self.start_with(job, latents, Vec::new())
+    }
+
+    /// Begins a job that asks for guides, with what [`CheckedJob::aims`] made of them.
+    ///
+    /// # Errors
+    /// As [`Session::start`], and when the guides are not the job's.
+    pub fn start_with(
+        &self,
+        job: CheckedJob,
+        latents: Option<Latents>,
+        aims: Vec<Aim>,
+    ) -> Result<Run> {
         let prompt = self.tokenizer.encode(&job.job().prompt)?;
         let negative = self.tokenizer.encode(&job.job().negative)?;
         let mut warnings = Vec::new();
@@ -95,6 +109,7 @@ impl Session {
             contexts,
             latents,
             lent: None,
+            aims,
             warnings,
             job,
         })

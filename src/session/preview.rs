@@ -17,11 +17,12 @@ const RGB_OF_LATENTS: [[f32; 3]; 4] = [
     [-0.2120, -0.2616, -0.7177],
 ];
 
-/// The latents of a step and the noise that was seen in them.
-pub(super) struct Seen {
-    x: Tensor,
-    eps: Tensor,
-    at: Level,
+/// What a step believes in.
+pub(super) enum Seen {
+    /// The latents of a step and the noise that was seen in them.
+    Noise { x: Tensor, eps: Tensor, at: Level },
+    /// The clean latents themselves, as guides left them.
+    Clean(Tensor),
 }
 
 impl Seen {
@@ -30,7 +31,7 @@ impl Seen {
     /// # Shapes
     /// - `x`, `eps`: `[1, h, w, 4]`
     pub fn new(x: &Tensor, eps: &Tensor, at: Level) -> Self {
-        Self {
+        Self::Noise {
             x: x.clone(),
             eps: eps.clone(),
             at,
@@ -43,7 +44,10 @@ impl Seen {
     /// # Errors
     /// When the device fails.
     pub async fn picture(&self, autoencoder: &Autoencoder) -> Result<Picture> {
-        let x0 = x0_from_eps(&self.x, &self.eps, self.at);
+        let x0 = match self {
+            Self::Noise { x, eps, at } => x0_from_eps(x, eps, *at),
+            Self::Clean(x0) => x0.clone(),
+        };
         match autoencoder {
             Autoencoder::Tiny(_) => {
                 let image = autoencoder.decode(&x0);

@@ -6,14 +6,17 @@ use super::{
     CheckedJob, Event, Job, Latents, MadeOn, SamplerName,
     assemble::{self, Lent, Parts},
     clock::now_secs,
-    notes,
+    guide, notes,
     preview::Seen,
     waypoint::Waypoint,
 };
 use crate::{
     diffusion::{Ddim, Noise, Pndm, Sampler, noise, schedule::ScheduleConfig},
     error::{Error, Result},
-    guidance::{Denoiser, Map},
+    guidance::{
+        Denoiser, Map, Prediction,
+        universal::{Aim, Iteration, Place, Universal},
+    },
     models::{Autoencoder, Unet, unet::NoTap},
     picture::{Picture, png::Notes},
     tensor::{Device, Shape, Tensor},
@@ -33,6 +36,10 @@ pub struct Made {
     pub maps: Vec<StepMap>,
     /// Further pictures that techniques made beside it.
     pub extras: Vec<Extra>,
+    /// How good each guide finds it; greater is better.
+    pub scores: Vec<(String, f32)>,
+    /// What the guides made of each turn, and in which step.
+    pub turns: Vec<(usize, Iteration)>,
 }
 
 /// What a technique saw in a step: a picture of one channel, row by row.
@@ -68,6 +75,8 @@ pub(super) struct Start<'a> {
     pub latents: Option<Latents>,
     /// What an edit takes from its source.
     pub lent: Option<Lent>,
+    /// The guides that the job asks for.
+    pub aims: Vec<Aim>,
     pub warnings: Vec<String>,
     pub job: CheckedJob,
 }
@@ -79,6 +88,9 @@ pub struct Run {
     autoencoder: Rc<Autoencoder>,
     parts: Parts,
     latents: Option<Latents>,
+    aims: Vec<Aim>,
+    /// Timesteps that the model was trained on.
+    timesteps: usize,
     waiting: VecDeque<Event>,
     stage: Stage,
     at: Waypoint,
@@ -92,10 +104,10 @@ enum Stage {
     Begin,
     Sample {
         x: Tensor,
-        walker: Walker,
+        walker: Box<Walker>,
         step: usize,
     },
-    Decode(Tensor, Vec<(usize, Map)>),
+    Decode(Tensor, Box<Walker>),
     Done,
 }
 
@@ -103,8 +115,12 @@ enum Stage {
 struct Walker {
     denoiser: Box<dyn Denoiser>,
     sampler: Box<dyn Sampler>,
+    /// What guides each step, where the job asks for that.
+    universal: Option<Universal>,
     /// What was seen, and in which step.
     maps: Vec<(usize, Map)>,
+    /// What the guides made of each turn, and in which step.
+    turns: Vec<(usize, Iteration)>,
 }
 
 impl Run {
@@ -112,6 +128,12 @@ impl Run {
         let job = start.job;
         if let Some(latents) = &start.latents {
             check_latents(latents, &job)?;
+        }
+        let guides = job.job().guide.as_ref();
+        if guides.map_or(0, |guide| guide.guides.len()) != start.aims.len() {
+            return Err(Error::Request(
+                "the job asks for guides that were not made ready".to_owned(),
+            ));
         }
         let device = start.contexts.device().clone();
         let parts = Parts {
@@ -143,6 +165,8 @@ impl Run {
             clock: Clock::new(),
             latents: start.latents,
             at: Waypoint::default(),
+            aims: start.aims,
+            timesteps: start.schedule.num_train_timesteps,
             made: None,
             seen: None,
             parts,
@@ -175,7 +199,7 @@ impl Run {
                 }
                 Stage::Begin => self.stage = self.begin()?,
                 Stage::Sample { x, walker, step } => self.sample(&x, walker, step).await?,
-                Stage::Decode(x, maps) => self.decode(&x, &maps).await?,
+                Stage::Decode(x, walker) => self.decode(&x, *walker).await?,
             }
         }
     }
@@ -250,25 +274,34 @@ impl Run {
         let walker = Walker {
             denoiser: assemble::denoiser(&self.job, &self.parts)?,
             sampler,
+            universal: self.job.job().guide.as_ref().map(|guide| {
+                guide.universal(&self.aims, &self.autoencoder, &self.job, self.seed())
+            }),
             maps: Vec::new(),
+            turns: Vec::new(),
         };
-        Ok(self.stage_at(x, walker, self.at.step()))
+        Ok(self.stage_at(x, Box::new(walker), self.at.step()))
     }
 
     /// What comes when so many steps of a picture are done.
-    fn stage_at(&self, x: Tensor, walker: Walker, step: usize) -> Stage {
+    fn stage_at(&self, x: Tensor, walker: Box<Walker>, step: usize) -> Stage {
         if step == self.parts.walk.len() {
-            Stage::Decode(x, walker.maps)
+            Stage::Decode(x, walker)
         } else {
             Stage::Sample { x, walker, step }
         }
     }
 
-    async fn sample(&mut self, x: &Tensor, mut walker: Walker, step: usize) -> Result<()> {
+    async fn sample(&mut self, x: &Tensor, mut walker: Box<Walker>, step: usize) -> Result<()> {
         let (from, to) = self.parts.walk[step];
-        let prediction = walker.denoiser.predict(x, from, &mut NoTap)?;
-        self.seen = Some(Seen::new(x, &prediction.eps, from));
-        let x = walker.sampler.step(x, &prediction.eps, from, to);
+        let (x, prediction) = if walker.universal.is_some() {
+            self.guided(x, &mut walker, step).await?
+        } else {
+            let prediction = walker.denoiser.predict(x, from, &mut NoTap)?;
+            self.seen = Some(Seen::new(x, &prediction.eps, from));
+            let x = walker.sampler.step(x, &prediction.eps, from, to);
+            (x, prediction)
+        };
         // What a step ends with is read back: that is what makes it end, and what is left of it should the device be lost.
         let end = Tensor::concat(&[&x, &prediction.eps], 3);
         // A multistep sampler remembers the noise: left unevaluated, the next step would ask the U-Net for it again.
@@ -286,7 +319,9 @@ impl Run {
             )));
         }
         self.at.walked(latents, eps);
-        if !prediction.remembered.is_empty() || !prediction.maps.is_empty() {
+        // The noise of guides is a stream of its own, of which nothing is kept.
+        let guided = walker.universal.is_some();
+        if guided || !prediction.remembered.is_empty() || !prediction.maps.is_empty() {
             self.at.forget_steps();
         }
         let maps = prediction.maps.into_iter().map(|map| (step, map));
@@ -304,6 +339,42 @@ impl Run {
         Ok(())
     }
 
+    /// A step as the guides would have it.
+    async fn guided(
+        &mut self,
+        x: &Tensor,
+        walker: &mut Walker,
+        step: usize,
+    ) -> Result<(Tensor, Prediction)> {
+        let universal = walker.universal.as_mut().expect("the job asks for guides");
+        let place = Place::all(&self.parts.walk, self.timesteps)[step];
+        let (denoiser, sampler) = (&mut *walker.denoiser, &mut *walker.sampler);
+        let stepped = universal
+            .step(denoiser, sampler, x, &place, &mut NoTap)
+            .await?;
+        self.seen = Some(Seen::Clean(stepped.x0));
+        for turn in stepped.iterations {
+            self.waiting.push_back(Event::Guided {
+                picture: self.finished(),
+                step: step + 1,
+                losses: turn
+                    .each
+                    .iter()
+                    .map(|(guide, loss)| (guide.clone(), loss[0]))
+                    .collect(),
+            });
+            walker.turns.push((step, turn));
+        }
+        let prediction = Prediction {
+            cond: stepped.eps.clone(),
+            eps: stepped.eps,
+            uncond: None,
+            maps: stepped.maps,
+            remembered: Vec::new(),
+        };
+        Ok((stepped.x, prediction))
+    }
+
     /// Steps that are left in the whole job.
     fn left_after(&self, done: usize) -> usize {
         let pictures = self.job.job().count - self.finished() - 1;
@@ -311,7 +382,7 @@ impl Run {
         pictures * steps + steps - done
     }
 
-    async fn decode(&mut self, x: &Tensor, maps: &[(usize, Map)]) -> Result<()> {
+    async fn decode(&mut self, x: &Tensor, walker: Walker) -> Result<()> {
         let image = self.autoencoder.decode(x);
         self.device.eval(&[&image])?;
         let elements = image.read().await?;
@@ -326,11 +397,13 @@ impl Run {
         let picture = Picture::from_signed(size.width_px, size.height_px, &elements, rounding);
         let seed = self.seed();
         self.made = Some(Made {
+            scores: guide::scores(&self.aims, &picture, &self.device).await?,
+            turns: walker.turns,
             picture,
             notes: self.notes(seed),
             seed,
             latents: noise::channels_first(&x.read().await?, x.shape()),
-            maps: read_maps(maps).await?,
+            maps: read_maps(&walker.maps).await?,
             extras: Vec::new(),
         });
         let picture = self.finished();

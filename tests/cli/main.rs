@@ -4,6 +4,7 @@
 
 mod batch;
 mod desk;
+mod guide;
 mod measure;
 mod networks;
 mod refusals;

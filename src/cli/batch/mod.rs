@@ -14,7 +14,7 @@ use clap::Args;
 use super::{
     exit::Exit,
     flags::{Talk, Where},
-    model,
+    materials, model,
     report::Report,
     stop,
 };
@@ -171,7 +171,9 @@ impl Work<'_> {
         let needs = Needs::of(&self.model().blueprint, &checked, &self.device)?;
         needs.require_room(&checked, &self.device)?;
         self.load()?;
-        let mut run = self.session().start(checked, latents)?;
+        let materials = materials::read(checked.job(), &mut self.report)?;
+        let aims = pollster::block_on(checked.aims(&materials, &self.device))?;
+        let mut run = self.session().start_with(checked, latents, aims)?;
         while let Some(event) = pollster::block_on(run.step())? {
             self.report.event(&event);
             if let Some(made) = run.take() {

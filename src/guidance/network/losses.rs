@@ -1,5 +1,7 @@
 //! How far what a network says of pictures is from what it should say, one number a picture.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     error::{Error, Result},
     tensor::{Tensor, Unary},
@@ -9,7 +11,8 @@ use crate::{
 const EPS: f64 = 1e-12;
 
 /// How outputs are compared with a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// One less the cosine of the angle between both.
     Cosine,

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use super::answer;
 use crate::{
     error::{Error, Result},
@@ -17,7 +19,8 @@ const LEAST_SPREAD: f32 = 0.8;
 const BOX_WEIGHT: f64 = 4.0;
 
 /// A thing, and where it is to be.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Boxed {
     /// Its name.
     pub thing: String,

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     error::Result,
     guidance::{network::Loss, universal::Guide},
@@ -10,10 +12,12 @@ use crate::{
 };
 
 /// What of a picture counts as its style.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Trait {
     /// Which features stand together in the inner maps, wherever they do: colours and textures (Gatys et al. 2016,
     /// <https://arxiv.org/abs/1508.06576>).
+    #[default]
     Gram,
     /// The embedding of the whole: what it shows too.
     Embedding,

@@ -1,0 +1,82 @@
+//! What a job's guides are made of, read from this machine's files.
+
+use std::path::Path;
+
+use super::{model, report::Report};
+use crate::{
+    error::{Error, Result},
+    picture::{self, file},
+    session::{Event, Job, Materials, NamedFile, Target},
+    tokenizer::Tokenizer,
+    weights::{fingerprint::sha256, guides},
+};
+
+/// A file as a job remembers it: where it is, wherever the job is replayed from, and what is in it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn named(path: &Path) -> Result<NamedFile> {
+    let bytes = file::read(path)?;
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok(NamedFile {
+        path: whole.display().to_string(),
+        sha256: sha256(&bytes),
+    })
+}
+
+/// Reads everything that a job's guides name.
+///
+/// # Errors
+/// When a file is gone, is another than it was, or is not what it should be.
+pub fn read(job: &Job, report: &mut Report) -> Result<Materials> {
+    let mut materials = Materials::default();
+    let targets = || {
+        let guides = job.guide.iter().flat_map(|guide| &guide.guides);
+        guides.map(|guiding| &guiding.target)
+    };
+    for name in targets().flat_map(Target::pictures) {
+        let bytes = contents(name)?;
+        let path = &name.path;
+        let opened =
+            picture::open(&bytes).map_err(|error| Error::Request(format!("{path}: {error}")))?;
+        for message in opened.warnings {
+            let message = format!("{path}: {message}");
+            report.event(&Event::Warning { message });
+        }
+        materials.pictures.insert(path.clone(), opened.picture);
+    }
+    for name in targets().flat_map(Target::files) {
+        materials.files.insert(name.path.clone(), contents(name)?);
+    }
+    if targets().any(Target::needs_eyes) {
+        matched(&mut materials)?;
+    }
+    Ok(materials)
+}
+
+#[cfg(feature = "mini")]
+fn matched(materials: &mut Materials) -> Result<()> {
+    let words = model::open(model::MINI)?.descriptions;
+    materials.words = Some(Tokenizer::from_descriptions(&words)?);
+    materials.matched = Some(Box::new(guides::files()));
+    Ok(())
+}
+
+#[cfg(not(feature = "mini"))]
+fn matched(_: &mut Materials) -> Result<()> {
+    Err(Error::Request(
+        "this build comes without the networks that this guide needs: build it with the feature mini"
+            .to_owned(),
+    ))
+}
+
+fn contents(name: &NamedFile) -> Result<Vec<u8>> {
+    let path = &name.path;
+    let bytes = file::read(Path::new(path))?;
+    if !name.sha256.is_empty() && sha256(&bytes) != name.sha256 {
+        return Err(Error::Request(format!(
+            "{path} is another file than the one that guided: put that one back"
+        )));
+    }
+    Ok(bytes)
+}

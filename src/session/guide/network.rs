@@ -1,0 +1,180 @@
+//! Guides on networks from files.
+
+use std::rc::Rc;
+
+use super::{Materials, NamedFile, Target, Wanted, aims::white};
+use crate::{
+    error::{Error, Result},
+    guidance::{
+        network::{self, FaceIdentity, FaceSettings, NetworkGuide, YuNet},
+        universal::Guide,
+    },
+    models::{Input, Prepared, onnx::Network},
+    session::Size,
+    tensor::{Device, Interpolation, Tensor},
+    weights::{MemoryFiles, header::Header, source::Files, tensors::Tensors},
+};
+
+/// A guide on a network from a file.
+pub(super) async fn guide(
+    target: &Target,
+    materials: &Materials,
+    size: Size,
+    device: &Device,
+) -> Result<Rc<dyn Guide>> {
+    match target {
+        Target::Face {
+            picture,
+            recogniser,
+            input,
+            detector,
+            loss,
+        } => {
+            let (network, input) = opened(recogniser, input, materials, device)?;
+            let detector = detector.as_ref().map(|file| {
+                let bytes = materials.file(file)?.clone();
+                YuNet::new(&file.path, bytes, device)
+            });
+            let settings = FaceSettings {
+                loss: *loss,
+                ..FaceSettings::default()
+            };
+            let picture = materials.picture(picture)?.to_unit(device);
+            let detector = detector.transpose()?;
+            let face = FaceIdentity::new(network, input, detector, settings, &picture).await?;
+            Ok(Rc::new(face))
+        }
+        Target::Network {
+            network,
+            input,
+            output,
+            loss,
+            wanted,
+        } => {
+            let (network, input) = opened(network, input, materials, device)?;
+            let [h, w] = [size.height_px, size.width_px];
+            let like = device.tensor([1, h, w, 3], vec![0.5; h * w * 3]);
+            let output = output.as_deref();
+            let target = match wanted {
+                Wanted::Picture { picture } => {
+                    network::Target::Picture(materials.picture(picture)?.to_unit(device))
+                }
+                Wanted::Class { class } => network::Target::Class(*class),
+                Wanted::Embedding { file } => {
+                    let numbers = numbers(&file.path, materials.file(file)?.clone()).await?;
+                    network::Target::Output(numbers)
+                }
+                Wanted::Mask {
+                    mask,
+                    class,
+                    elsewhere,
+                } => {
+                    let mask = white(materials.picture(mask)?, &mask.path, size, device)?;
+                    let places = places(&network, &input, output, &like)?;
+                    let mask = mask.resize(places, Interpolation::Nearest, false);
+                    let named = |&light: &f32| {
+                        if light > 0.5 {
+                            Some(*class)
+                        } else {
+                            *elsewhere
+                        }
+                    };
+                    network::Target::Map(mask.read().await?.iter().map(named).collect())
+                }
+            };
+            let loss = loss.unwrap_or_else(|| target.usual_loss());
+            let guide = NetworkGuide::new(network, input, output, loss, &target, &like)?;
+            Ok(Rc::new(guide))
+        }
+        _ => unreachable!("{} needs no network from a file", target.name()),
+    }
+}
+
+/// A network, and how it wants its pictures: in the size that its file says where nothing else is said.
+fn opened(
+    file: &NamedFile,
+    input: &Input,
+    materials: &Materials,
+    device: &Device,
+) -> Result<(Network, Prepared)> {
+    let bytes = materials.file(file)?;
+    require_room(file, bytes.len() as u64, device)?;
+    let network = Network::read(&file.path, bytes.clone(), device, None)?;
+    let mut input = input.clone();
+    if input.size.is_none()
+        && let Some(&[_, _, Some(height), Some(width)]) =
+            network.single().map(|port| &port.dims[..])
+    {
+        input.size = Some([width, height]);
+    }
+    let input = input.on(device)?;
+    Ok((network, input))
+}
+
+fn require_room(file: &NamedFile, needed_bytes: u64, device: &Device) -> Result<()> {
+    let info = device.info();
+    match info.memory_bytes {
+        Some(available_bytes) if needed_bytes > available_bytes => Err(Error::Memory {
+            what: format!("the network {}", file.path),
+            place: info.name.clone(),
+            needed_bytes,
+            available_bytes,
+            advice: "use a smaller network, or a device with more memory".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Height and width of a network's map of classes.
+fn places(
+    network: &Network,
+    input: &Prepared,
+    output: Option<&str>,
+    like: &Tensor,
+) -> Result<[usize; 2]> {
+    let said = network.forward(&input.apply(like))?;
+    let found = match output {
+        Some(name) => said.iter().find(|said| said.name == name),
+        None => said.first(),
+    };
+    let Some(found) = found else {
+        let names = network.outputs().collect::<Vec<_>>().join(", ");
+        return Err(Error::Request(format!(
+            "the network has no output {:?}; it has {names}",
+            output.unwrap_or_default()
+        )));
+    };
+    match found.tensor.shape()[..] {
+        [_, _, h, w] => Ok([h, w]),
+        _ => Err(Error::Request(format!(
+            "a mask needs an output with a class for each place, and {:?} is {:?}",
+            found.name,
+            found.tensor.shape()
+        ))),
+    }
+}
+
+/// The numbers of the only tensor in a safetensors file.
+async fn numbers(place: &str, bytes: Vec<u8>) -> Result<Vec<f32>> {
+    let wrong = |problem: &str| Error::Weights {
+        place: place.to_owned(),
+        problem: problem.to_owned(),
+    };
+    let files = MemoryFiles::new("").with(place, bytes);
+    let Some(source) = files.open(place).await? else {
+        return Err(wrong("it is not there"));
+    };
+    let header = Header::read(&*source).await?;
+    let mut tensors = Tensors::default();
+    tensors.add(source, &header, |name| Some(name.to_owned()))?;
+    let [stored] = tensors.stored() else {
+        return Err(wrong("an embedding is the only tensor of its file"));
+    };
+    let mut numbers = Vec::with_capacity(stored.entry.elements());
+    let mut take = |piece: &[f32]| {
+        numbers.extend_from_slice(piece);
+        Ok(())
+    };
+    tensors.reader().read(stored, &mut take).await?;
+    Ok(numbers)
+}

@@ -1,0 +1,183 @@
+//! `guide`: universal guidance from the command line.
+
+use std::fs;
+
+use predicates::{prelude::PredicateBooleanExt as _, str::contains};
+
+use super::desk::Desk;
+
+const QUICK: [&str; 8] = [
+    "--device", "cpu", "--size", "64x64", "--steps", "2", "--seed", "4",
+];
+
+fn pixels(desk: &Desk, name: &str) -> Vec<u8> {
+    image::open(desk.path(name)).unwrap().to_rgb8().into_raw()
+}
+
+/// A picture of this size, of one colour.
+fn plain(desk: &Desk, name: &str, side: u32, colour: [u8; 3]) {
+    let picture = image::RgbImage::from_pixel(side, side, image::Rgb(colour));
+    picture.save(desk.path(name)).unwrap();
+}
+
+#[test]
+fn a_guided_picture_stands_beside_the_unguided_one_and_can_be_replayed() {
+    let desk = Desk::new();
+    let mut command = desk.run(&["guide", "a fox", "--colour", "#3060c0", "--out", "fox.png"]);
+    command.args(QUICK).args(["--guide-window", "0..1"]);
+    let said = contains("colour").and(contains("unguided"));
+    command.assert().success().stderr(said);
+    let mut files = desk.files();
+    files.sort();
+    let beside = [
+        "fox-compare.png",
+        "fox-losses.csv",
+        "fox-losses.png",
+        "fox-steps.png",
+        "fox.png",
+    ];
+    assert_eq!(files, beside);
+    let losses = fs::read_to_string(desk.path("fox-losses.csv")).unwrap();
+    assert!(
+        losses.starts_with("step,turn,guide,loss\n1,1,colour,"),
+        "{losses}"
+    );
+    let mut command = desk.run(&["replay", "fox.png", "--device", "cpu", "--out", "again.png"]);
+    command.assert().success();
+    assert!(fs::read(desk.path("fox.png")).unwrap() == fs::read(desk.path("again.png")).unwrap());
+    // The settings beside it are those of the picture without.
+    let mut command = desk.run(&["generate", "a fox", "--out", "plain.png"]);
+    command.args(QUICK).assert().success();
+    assert!(
+        pixels(&desk, "plain.png") != pixels(&desk, "fox.png"),
+        "nothing was guided"
+    );
+}
+
+#[test]
+fn a_replay_needs_the_pictures_that_guided() {
+    let desk = Desk::new();
+    plain(&desk, "photo.png", 64, [200, 40, 40]);
+    let mut command = desk.run(&["guide", "a fox", "--blur", "photo.png", "--bare"]);
+    command
+        .args(QUICK)
+        .args(["--out", "fox.png"])
+        .assert()
+        .success();
+    assert_eq!(desk.files().len(), 2, "{:?}", desk.files());
+    let replay = ["replay", "fox.png", "--device", "cpu", "--out", "again.png"];
+    desk.run(&replay).assert().success();
+    assert!(fs::read(desk.path("fox.png")).unwrap() == fs::read(desk.path("again.png")).unwrap());
+    plain(&desk, "photo.png", 64, [40, 200, 40]);
+    let wrong = desk.run(&replay).args(["--yes"]).assert().code(2);
+    wrong.stderr(contains("another file than the one that guided"));
+    fs::remove_file(desk.path("photo.png")).unwrap();
+    desk.run(&replay)
+        .assert()
+        .code(2)
+        .stderr(contains("photo.png"));
+}
+
+#[test]
+fn trials_are_ranked_and_the_best_are_kept() {
+    let desk = Desk::new();
+    let mut command = desk.run(&["guide", "a fox", "--colour", "#3060c0", "--bare"]);
+    command.args(QUICK).args(["--trials", "2", "--keep", "1"]);
+    let said = contains("1. seed").and(contains("2. seed"));
+    command.assert().success().stderr(said);
+    let mut files = desk.files();
+    files.sort();
+    let expected = [
+        "a-fox-4.png",
+        "a-fox-5.png",
+        "a-fox-best-1.png",
+        "a-fox-sheet.png",
+    ];
+    assert_eq!(files, expected);
+    let best = pixels(&desk, "a-fox-best-1.png");
+    assert!(
+        ["a-fox-4.png", "a-fox-5.png"]
+            .iter()
+            .any(|name| pixels(&desk, name) == best)
+    );
+}
+
+#[test]
+fn guides_that_cannot_work_are_refused_in_a_sentence() {
+    let desk = Desk::new();
+    plain(&desk, "photo.png", 64, [200, 40, 40]);
+    plain(&desk, "mask.png", 32, [255; 3]);
+    plain(&desk, "black.png", 64, [0; 3]);
+    fs::write(desk.path("text.png"), "no picture").unwrap();
+    let before = desk.files().len();
+    for (flags, said) in [
+        (&[][..], "nothing to guide towards"),
+        (&["--colour", "blue"], "no colour"),
+        (&["--colour", "#12345é"], "no colour"),
+        (&["--inpaint", "photo.png"], "--mask"),
+        (
+            &["--inpaint", "photo.png", "--mask", "mask.png"],
+            "is 32x32 and the picture 64x64",
+        ),
+        (
+            &["--inpaint", "photo.png", "--mask", "black.png"],
+            "black all over",
+        ),
+        (&["--edges", "none.png"], "none.png"),
+        (&["--edges", "text.png"], "text.png: "),
+        (
+            &["--blur", "photo.png", "--sigma", "0"],
+            "use a number above 0",
+        ),
+        (&["--blur", "photo.png", "--sigma", "40"], "does not fit"),
+        (&["--enlarge", "photo.png", "--factor", "7"], "multiples"),
+        (
+            &["--colour", "#fff000", "--preset", "best"],
+            "choose one of",
+        ),
+        (
+            &["--colour", "#fff000", "--guide-scale", "nan"],
+            "not a number",
+        ),
+        (
+            &["--colour", "#fff000", "--guide-window", "0.5..0.5"],
+            "not be empty",
+        ),
+        (&["--colour", "#fff000", "--recurrences", "0"], "begin at 1"),
+        (
+            &["--colour", "#fff000", "--weight", "edges=2"],
+            "not asked for",
+        ),
+        (
+            &["--colour", "#fff000", "--weight", "colour=nan"],
+            "no number to work with",
+        ),
+        (
+            &["--colour", "#fff000", "--sampler", "pndm"],
+            "--sampler ddim",
+        ),
+        (
+            &["--colour", "#fff000", "--trials", "2", "--keep", "3"],
+            "not more than there are",
+        ),
+    ] {
+        let mut command = desk.run(&["guide", "a fox"]);
+        command.args(QUICK).args(flags);
+        command.assert().code(2).stderr(contains(said));
+    }
+    assert_eq!(desk.files().len(), before);
+}
+
+/// A strength beyond all numbers: what is made at all is kept, and the reason is given.
+#[test]
+fn a_strength_that_ends_in_no_numbers_is_said() {
+    let desk = Desk::new();
+    let mut command = desk.run(&["guide", "a fox", "--colour", "#3060c0", "--bare"]);
+    let strong = ["--preset", "reference", "--guide-scale", "1e300"];
+    command.args(QUICK).args(strong);
+    command
+        .assert()
+        .code(1)
+        .stderr(contains("no numbers").or(contains("being numbers")));
+    assert!(desk.files().is_empty(), "{:?}", desk.files());
+}

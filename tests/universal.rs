@@ -1,0 +1,210 @@
+//! What universal guidance is when there is nothing to it, and what it does when there is.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use std::rc::Rc;
+
+use guidestar::{
+    Result,
+    diffusion::{Ddim, Level, Sampler, schedule::PredictionType},
+    guidance::{
+        Cfg, Denoiser,
+        universal::{
+            Aim, Backward, Descent, Effect, Forward, Guide, Place, Preset, Settings, Space,
+            Stepped, Universal, Window,
+            guides::{Observation, Operator},
+        },
+    },
+    models::{
+        Autoencoder, Random, Unet,
+        config::{AutoencoderConfig, TaesdConfig, UnetConfig},
+        unet::NoTap,
+    },
+    tensor::{Device, Tensor},
+};
+
+const FROM: Level = Level {
+    alphas_cumprod: 0.3,
+    t: 601,
+};
+const TO: Level = Level {
+    alphas_cumprod: 0.4,
+    t: 501,
+};
+
+fn waves(device: &Device, shape: [usize; 4], speed: f32) -> Tensor {
+    let count = shape.iter().product();
+    let numbers = (0..count).map(|at: usize| (at as f32 * speed).sin());
+    device.tensor(shape, numbers.collect())
+}
+
+fn denoiser(device: &Device) -> Cfg {
+    let unet = Unet::new(&UnetConfig::tiny(), &mut Random::new(device)).unwrap();
+    let context = |speed| waves(device, [1, 1, 77, 32], speed).reshape([1, 77, 32]);
+    let prediction = PredictionType::Epsilon;
+    Cfg::new(Rc::new(unet), prediction, context(0.3), context(0.7), 3.0)
+}
+
+fn red(device: &Device) -> Rc<dyn Guide> {
+    let mask = device.tensor([1, 64, 64, 1], vec![1.0; 64 * 64]);
+    Rc::new(Observation::colour([1.0, 0.0, 0.0], &mask).unwrap())
+}
+
+/// A guide whose loss is no number.
+struct Broken;
+
+impl Guide for Broken {
+    fn name(&self) -> &'static str {
+        "broken"
+    }
+
+    fn loss(&self, image: &Tensor) -> Result<Tensor> {
+        let sum = image.mean(&[1, 2, 3]).reshape([1]);
+        Ok(sum.mul(&image.device().tensor([1], vec![f32::NAN])))
+    }
+}
+
+fn step(settings: Settings, aims: Vec<Aim>, device: &Device, step: usize) -> Result<Stepped> {
+    let config = AutoencoderConfig::Tiny(TaesdConfig::tiny());
+    let autoencoder = Autoencoder::new(&config, &mut Random::new(device))?;
+    let mut universal = Universal {
+        settings,
+        aims,
+        autoencoder: Rc::new(autoencoder),
+        noise: Box::new(|device, shape| waves(device, [1, shape[1], shape[2], 4], 0.9)),
+    };
+    let mut place = Place::all(&[(FROM, TO); 4], 1000)[step];
+    place.step = step;
+    let x = waves(device, [1, 8, 8, 4], 1.3);
+    let mut sampler = Ddim::deterministic();
+    let mut inner = denoiser(device);
+    let mut tap = NoTap;
+    let stepped = universal.step(&mut inner, &mut sampler, &x, &place, &mut tap);
+    pollster::block_on(stepped)
+}
+
+fn read(tensor: &Tensor) -> Vec<f32> {
+    pollster::block_on(tensor.read()).unwrap()
+}
+
+fn plain(device: &Device) -> Vec<f32> {
+    let x = waves(device, [1, 8, 8, 4], 1.3);
+    let predicted = denoiser(device).predict(&x, FROM, &mut NoTap).unwrap();
+    read(&Ddim::deterministic().step(&x, &predicted.eps, FROM, TO))
+}
+
+fn forward(strength: f64) -> Settings {
+    Settings {
+        forward: Some(Forward {
+            strength,
+            ..Forward::default()
+        }),
+        ..Settings::default()
+    }
+}
+
+#[test]
+fn guidance_of_no_strength_is_ddim() {
+    let device = Device::cpu().unwrap();
+    let aims = || vec![Aim::new(red(&device))];
+    let stepped = step(forward(0.0), aims(), &device, 0).unwrap();
+    assert_eq!(read(&stepped.x), plain(&device));
+    let outside = Settings {
+        window: Window { from: 0.5, to: 1.0 },
+        ..forward(100.0)
+    };
+    let stepped = step(outside, aims(), &device, 0).unwrap();
+    assert_eq!(read(&stepped.x), plain(&device));
+    assert!(stepped.iterations.is_empty());
+}
+
+#[test]
+fn a_loss_that_is_no_number_guides_nothing_and_is_told() {
+    let device = Device::cpu().unwrap();
+    let broken = || vec![Aim::new(Rc::new(Broken))];
+    let later = step(forward(10.0), broken(), &device, 1).unwrap();
+    assert_eq!(later.iterations[0].lost, 1);
+    assert_eq!(read(&later.x), plain(&device));
+    let first = step(forward(10.0), broken(), &device, 0);
+    let error = first.err().expect("nothing is guided").to_string();
+    assert!(error.contains("no numbers from the first step"), "{error}");
+}
+
+#[test]
+fn two_guides_of_half_the_weight_are_one() {
+    let device = Device::cpu().unwrap();
+    let half = || Aim {
+        weight: 0.5,
+        ..Aim::new(red(&device))
+    };
+    let one = step(forward(5.0), vec![Aim::new(red(&device))], &device, 0).unwrap();
+    let two = step(forward(5.0), vec![half(), half()], &device, 0).unwrap();
+    for (a, b) in read(&one.x).into_iter().zip(read(&two.x)) {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+}
+
+#[test]
+fn every_way_of_guiding_lowers_the_loss_of_the_next_turn() {
+    let device = Device::cpu().unwrap();
+    let inner = |descent, effect| Settings {
+        backward: Some(Backward {
+            descent,
+            iterations: 4,
+            space: Space::Latents,
+        }),
+        effect,
+        ..Settings::default()
+    };
+    let adam = Descent::Adam {
+        rate: 0.05,
+        cutoff: 0.0,
+        cosine: true,
+    };
+    let ways = [
+        forward(20.0),
+        Settings {
+            effect: Effect::Latents,
+            ..forward(20.0)
+        },
+        inner(adam, Effect::Noise),
+        Preset::Fast.recipe().settings,
+    ];
+    for way in ways {
+        let twice = Settings {
+            recurrences: vec![3],
+            recurrence_window: Window::ALL,
+            window: Window::ALL,
+            ..way
+        };
+        let stepped = step(twice.clone(), vec![Aim::new(red(&device))], &device, 0).unwrap();
+        let losses = stepped.iterations.iter().map(|turn| turn.loss[0]);
+        let losses: Vec<f32> = losses.collect();
+        assert_eq!(losses.len(), 3);
+        let improved = &stepped.iterations[0].improved;
+        let falls = losses[2] < losses[0]
+            || improved.last().map(|loss| loss[0]) < improved.first().map(|loss| loss[0]);
+        assert!(falls, "{losses:?} {improved:?} with {twice:?}");
+    }
+}
+
+#[test]
+fn every_preset_can_be_run() {
+    for preset in Preset::ALL {
+        assert_eq!(preset.name().parse(), Ok(preset));
+        assert_eq!(preset.recipe().settings.check(), Ok(()), "{preset:?}");
+    }
+}
+
+#[test]
+fn a_mask_of_another_size_is_refused_in_words() {
+    let device = Device::cpu().unwrap();
+    let mask = device.tensor([1, 8, 8, 1], vec![1.0; 64]);
+    let target = device.tensor([1, 16, 16, 3], vec![0.5; 768]);
+    let error = Observation::new(Operator::Known(mask), &target).err();
+    let text = error.expect("the sizes differ").to_string();
+    assert!(
+        text.contains("the mask is 8x8 and the picture 16x16"),
+        "{text}"
+    );
+}
