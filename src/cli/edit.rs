@@ -16,7 +16,6 @@ use super::{
     stop,
 };
 use crate::{
-    diffusion::Window,
     error::Error,
     guidance::edit::Kept,
     picture::{self, Picture, png},
@@ -24,9 +23,6 @@ use crate::{
     tensor::Device,
     weights::fingerprint::fingerprint,
 };
-
-/// For latents up to this many, a source's features are kept from one prompt to the next; for larger ones they are gigabytes.
-const KEPT_LATENTS: usize = 32 * 32;
 
 /// Restyles a picture.
 ///
@@ -111,6 +107,20 @@ pub fn again(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exi
         beside: false,
     };
     work(job, &asked, place, output, talk)
+}
+
+/// Says where the picture of a job's edit is now.
+///
+/// # Errors
+/// When the job begins with no picture.
+pub fn take_source(job: &mut Job, picture: &Path) -> Result<()> {
+    let edit = job.edit.as_mut();
+    let Some(Source::Picture { path, .. }) = edit.map(|edit| &mut edit.source) else {
+        let text = "the picture's job begins with no other picture: leave --source out";
+        return Err(Error::Request(text.to_owned()).into());
+    };
+    *path = picture.display().to_string();
+    Ok(())
 }
 
 fn picture(flags: &SourceFlags, path: &Path) -> Result<Source> {
@@ -199,15 +209,14 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
             pollster::block_on(session.picture(&framed.job, &found.reconstruction))?;
         let path = out.named("reconstruction");
         let notes = png::Notes {
-            guidestar: remembered(&own).map(|job| job.to_json()),
+            guidestar: own.of_reconstruction().map(|job| job.to_json()),
             ..png::Notes::default()
         };
         write(&out, &path, &reconstruction, &notes, &mut report)?;
         beside.extend(framed.picture.clone());
         beside.push(reconstruction);
     }
-    let latents: usize = framed.job.latent_size().iter().product();
-    let kept = (asked.prompts.len() > 1 && latents <= KEPT_LATENTS).then(Kept::new);
+    let kept = (asked.prompts.len() > 1 && framed.may_keep()).then(Kept::new);
     for (finished, prompt) in asked.prompts.iter().enumerate() {
         let job = Job {
             prompt: prompt.clone(),
@@ -237,26 +246,6 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
         write(&out, &path, &row, &png::Notes::default(), &mut report)?;
     }
     Ok(Exit::Done)
-}
-
-/// The job that makes the reconstruction of a picture: an edit that takes nothing, under the source's own prompt.
-fn remembered(job: &Job) -> Option<Job> {
-    let mut edit = job.edit.clone()?;
-    if matches!(edit.source, Source::Generated { .. }) {
-        return None;
-    }
-    let none = Some(Window::leading(0.0));
-    (edit.feature_window, edit.attention_window) = (none, none);
-    edit.cross_window = edit.cross_window.and(none);
-    (edit.negative_alpha, edit.negative_schedule) = (None, None);
-    Some(Job {
-        prompt: edit.source.prompt().to_owned(),
-        negative: String::new(),
-        steps: edit.inversion_steps,
-        cfg_scale: Some(1.0),
-        edit: Some(edit),
-        ..job.clone()
-    })
 }
 
 fn stopped(finished: usize, asked: &Asked<'_>, report: &mut Report) -> Exit {

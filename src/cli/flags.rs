@@ -256,6 +256,9 @@ pub struct Replay {
     /// Another model than the job's, or where it is now.
     #[arg(long, short, value_name = "MODEL")]
     pub model: Option<String>,
+    /// Where the picture is now that the job's edit begins with.
+    #[arg(long, value_name = "PICTURE")]
+    pub source: Option<PathBuf>,
     /// Where to compute.
     #[command(flatten)]
     pub place: Where,

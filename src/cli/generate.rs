@@ -40,6 +40,9 @@ pub fn replay(flags: &Replay, talk: Talk) -> Result<Exit> {
     if let Some(model) = &flags.model {
         job.model.clone_from(model);
     }
+    if let Some(source) = &flags.source {
+        super::edit::take_source(&mut job, source)?;
+    }
     if job.edit.is_some() {
         return super::edit::again(&job, flags.place, &flags.output, talk);
     }

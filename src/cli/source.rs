@@ -10,8 +10,8 @@ use anyhow::Result;
 use super::{generate::saved, report::Report, stop};
 use crate::{
     error::Error,
-    picture::{self, Framing, Picture, file},
-    session::{CheckedJob, Event, Job, Origin, Session, Source, Traced, Traits},
+    picture::{self, Picture, file},
+    session::{Event, Framed, Job, Origin, Session, Source, Traced, Traits},
     weights::{disk::DiskFile, fingerprint::sha256},
 };
 
@@ -40,31 +40,18 @@ pub fn opened(path: &Path, report: &mut Report) -> Result<Picture> {
     Ok(opened.picture)
 }
 
-/// The source of a job as the model takes it, with the size it then has.
-pub struct Framed {
-    /// The picture; none where the source is generated.
-    pub picture: Option<Picture>,
-    /// The job, checked.
-    pub job: CheckedJob,
-}
-
 /// Reads the source of a job's edit, and brings it to the model's size.
 ///
 /// # Errors
 /// When it is gone, changed or no picture, or the job is wrong.
 pub fn frame(job: &Job, model: &Traits, report: &mut Report) -> Result<Framed> {
-    let Some(Source::Picture {
-        path, sha256, crop, ..
-    }) = job.edit.as_ref().map(|edit| &edit.source)
+    let Some(Source::Picture { path, sha256, .. }) = job.edit.as_ref().map(|edit| &edit.source)
     else {
-        return Ok(Framed {
-            picture: None,
-            job: job.check(model)?,
-        });
+        return Ok(Framed::new(job, None, model)?);
     };
     let (bytes, sum) = picture_source(Path::new(path)).map_err(|error| {
         error.context(format!(
-            "the picture {path} that this edit begins with is not there"
+            "the picture {path} that this edit begins with is not there: say with --source where it is"
         ))
     })?;
     if sum != *sha256 {
@@ -77,29 +64,7 @@ pub fn frame(job: &Job, model: &Traits, report: &mut Report) -> Result<Framed> {
     for message in opened.warnings {
         report.event(&Event::Warning { message });
     }
-    // The choices of a preset show once the job is checked; the size is not among them.
-    let quirks = job.check(model)?.quirks.edit;
-    let framing = Framing {
-        crop: *crop,
-        fit: quirks.fit.unwrap_or_default(),
-        resampling: quirks.resampling.unwrap_or_default(),
-    };
-    let side = model.size.width_px.min(model.size.height_px);
-    let [width_px, height_px] = framing.suited(&opened.picture, side, model.reduction)?;
-    let suited = crate::session::Size {
-        width_px,
-        height_px,
-    };
-    let job = Job {
-        size: job.size.or(Some(suited)),
-        ..job.clone()
-    };
-    let job = job.check(model)?;
-    let size = [job.size.width_px, job.size.height_px];
-    Ok(Framed {
-        picture: Some(framing.apply(&opened.picture, size)?),
-        job,
-    })
+    Ok(Framed::new(job, Some(&opened.picture), model)?)
 }
 
 /// Finds the latents of a source: in the file that was named, in the cache, or by computing and storing them. `None` when the

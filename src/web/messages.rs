@@ -6,8 +6,8 @@
 //! transfers. A whole number beyond `Number.MAX_SAFE_INTEGER`, as a seed may be, is a string of digits in both directions.
 //!
 //! The worker answers in the order it was asked, with two exceptions: what concerns stored models goes on beside the
-//! pictures, and [`Asked::Stop`], [`Asked::Cancel`], [`Asked::Models`], [`Asked::Needs`] and [`Asked::ReadPng`] wait for
-//! nothing. Where no other answer comes, [`Said::Failed`] does.
+//! pictures, and [`Asked::Stop`], [`Asked::Cancel`], [`Asked::Models`], [`Asked::Needs`], [`Asked::Hold`] and
+//! [`Asked::ReadPng`] wait for nothing. Where no other answer comes, [`Said::Failed`] does.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,8 @@ pub enum Asked {
         model: String,
     },
     /// Makes pictures, after loading the job's model if another is there. Answered by [`Said::Event`]s, of which
-    /// `done`, `stopped` or `failed` is the last, by [`Said::Preview`]s and [`Said::Picture`]s.
+    /// `done`, `stopped` or `failed` is the last, by [`Said::Source`]s, [`Said::Preview`]s and [`Said::Picture`]s. The picture of an
+    /// edit must be held.
     Start {
         /// What to do, as in a job file of the command line.
         job: Box<Job>,
@@ -88,6 +89,9 @@ pub enum Asked {
         /// Its name.
         name: String,
     },
+    /// Reads a picture that edits are to begin with; beside it `bytes`, the file as an `ArrayBuffer`. The worker keeps the last
+    /// few. Answered by [`Said::Held`].
+    Hold,
     /// Reads the job that a picture remembers; beside it `bytes`, the file as an `ArrayBuffer`. Answered by [`Said::Job`].
     ReadPng,
     /// Measures this device with mini. Answered by [`Said::Bench`]es.
@@ -168,8 +172,19 @@ pub enum Said {
         /// Pixels down.
         height: usize,
     },
-    /// A finished picture; beside it `rgba`, `png`, the file that remembers its job, and `latents`, the floats it was decoded
-    /// from, `[4, h, w]`.
+    /// What an edit begins with; beside it `rgba` and `png`.
+    Source {
+        /// Which.
+        what: SourceName,
+        /// Pixels across.
+        width: usize,
+        /// Pixels down.
+        height: usize,
+        /// The job that makes it, where one does.
+        job: Option<Box<Job>>,
+    },
+    /// A finished picture; beside it `rgba`, `png`, the file that remembers its job, `latents`, the floats it was decoded
+    /// from, `[4, h, w]`, and `map_values`, a byte for each place of all maps, row by row.
     Picture {
         /// Which picture, from 0.
         picture: usize,
@@ -181,6 +196,19 @@ pub enum Said {
         height: usize,
         /// The job that makes this picture alone.
         job: Box<Job>,
+        /// What techniques saw in its steps.
+        maps: Vec<MapSaid>,
+    },
+    /// A picture is held for edits.
+    Held {
+        /// The sum of its file, which is what jobs know it by.
+        sha256: String,
+        /// Pixels across, once it is upright.
+        width: usize,
+        /// Pixels down.
+        height: usize,
+        /// What was lost in reading it, in sentences.
+        warnings: Vec<String>,
     },
     /// What a job would take.
     Needs {
@@ -265,6 +293,29 @@ pub enum Said {
         /// Why, and why that, down to the root.
         causes: Vec<String>,
     },
+}
+
+/// What an edit begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceName {
+    /// The picture that was given, in the job's size.
+    Picture,
+    /// What the model makes of its latents without an edit; where no picture was given, the source itself.
+    Reconstruction,
+}
+
+/// What a technique saw in a step.
+#[derive(Debug, Serialize)]
+pub struct MapSaid {
+    /// What it is, in a word: `sag` marks what was blurred.
+    pub name: &'static str,
+    /// The step, from 0.
+    pub step: usize,
+    /// Places across.
+    pub width: usize,
+    /// Places down.
+    pub height: usize,
 }
 
 /// A device.

@@ -6,6 +6,7 @@ mod add;
 mod bench;
 mod browser;
 mod copy;
+mod edits;
 pub mod messages;
 mod meter;
 mod port;

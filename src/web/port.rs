@@ -33,6 +33,9 @@ pub struct Received {
 /// The largest whole number that JavaScript tells from its neighbours.
 const LARGEST_SAFE: u64 = (1 << 53) - 1;
 
+/// Where whole numbers stand that may be beyond it.
+const SEEDS: [&str; 2] = ["/job/seed", "/job/edit/source/seed"];
+
 /// What JSON cannot hold.
 const BESIDE: [&str; 2] = ["files", "bytes"];
 
@@ -57,10 +60,12 @@ pub fn receive(message: &JsValue) -> Result<Received> {
     let text = JSON::stringify(&plain).map_err(|_| wrong("it has no JSON".to_owned()))?;
     let mut value: Value =
         serde_json::from_str(&String::from(text)).map_err(|error| wrong(error.to_string()))?;
-    if let Some(seed) = value.pointer_mut("/job/seed")
-        && let Some(digits) = seed.as_str().and_then(|digits| digits.parse::<u64>().ok())
-    {
-        *seed = digits.into();
+    for place in SEEDS {
+        if let Some(seed) = value.pointer_mut(place)
+            && let Some(digits) = seed.as_str().and_then(|digits| digits.parse::<u64>().ok())
+        {
+            *seed = digits.into();
+        }
     }
     let asked = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
     let bytes = property(message, "bytes").and_then(|bytes| bytes.dyn_into::<ArrayBuffer>().ok());

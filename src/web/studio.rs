@@ -9,7 +9,8 @@ use std::{
 use super::{
     bench,
     browser::{gpu, has_adapter, now_secs},
-    messages::{DeviceSaid, PrecisionName, Said, TraitsSaid, Unavailable},
+    edits::Edits,
+    messages::{DeviceSaid, MapSaid, PrecisionName, Said, TraitsSaid, Unavailable},
     port::{Id, Port, rgba},
     shelf::{MINI, Shelf},
     words,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     picture::png,
-    session::{Blueprint, Event, Job, Made, Needs, Run, Session, Waypoint},
+    session::{Blueprint, Event, Job, Made, Needs, Run, Session, StepMap, Waypoint},
     tensor::{DType, Device, GpuOptions, Precision},
 };
 
@@ -33,6 +34,7 @@ pub struct Studio {
     device: RefCell<Option<Device>>,
     model: RefCell<Option<(String, Rc<Session>)>>,
     blueprints: RefCell<BTreeMap<String, Rc<Blueprint>>>,
+    edits: Edits,
     stop: Rc<Cell<bool>>,
 }
 
@@ -40,13 +42,14 @@ impl Studio {
     /// Nothing is open yet.
     pub fn new(port: Rc<Port>, shelf: Rc<Shelf>) -> Self {
         Self {
-            port,
             shelf,
             precision: Cell::new(None),
             device: RefCell::default(),
             model: RefCell::default(),
+            edits: Edits::new(port.clone()),
             blueprints: RefCell::default(),
             stop: Rc::default(),
+            port,
         }
     }
 
@@ -85,6 +88,7 @@ impl Studio {
 
     /// Lets go of the device and all that is on it.
     fn forget(&self) {
+        self.edits.leave_device();
         self.model.take();
         self.device.take();
     }
@@ -142,6 +146,7 @@ impl Studio {
         let device = self.ready().await?;
         // Two models at a time may be more than the device has room for.
         self.model.take();
+        self.edits.leave_model();
         let mut tell = |event| self.port.event(id, event);
         let (checkpoint, _held) = self.shelf.open(name, &self.stop, &mut tell).await?;
         let session = Session::open(&device, name, &checkpoint, &mut tell).await?;
@@ -207,12 +212,24 @@ impl Studio {
             return Err(Error::Request(text.to_owned()));
         }
         let session = self.model(id, &job.model).await?;
-        let checked = job.check(&session.blueprint().traits)?;
-        let mut run = session.start(checked, None)?;
+        let mut run = self.begun(id, job, &session).await?;
         run.go_on_from(std::mem::take(at));
         let result = self.follow(id, &mut run, previews, is_first).await;
         *at = run.waypoint().clone();
         result
+    }
+
+    /// A run of a job, after what comes before its first step.
+    async fn begun(&self, id: Id, job: &Job, session: &Session) -> Result<Run> {
+        if job.edit.is_some() {
+            let mut tell = |event| {
+                self.port.event(id, event);
+                !self.stop.get()
+            };
+            return self.edits.start(id, job, session, &mut tell).await;
+        }
+        let checked = job.check(&session.blueprint().traits)?;
+        session.start(checked, None)
     }
 
     /// Lets a run work until it is done, and tells what it says.
@@ -267,11 +284,28 @@ impl Studio {
             width: made.picture.width_px(),
             height: made.picture.height_px(),
             job: Box::new(Job::from_json(job)?),
+            maps: made.maps.iter().map(map_said).collect(),
         };
         let pixels = rgba(&made.picture);
         let latents = bytemuck::cast_slice(&made.latents);
-        let beside: [(&str, &[u8]); 3] = [("rgba", &pixels), ("png", &file), ("latents", latents)];
+        let maps = map_values(&made.maps);
+        let beside: [(&str, &[u8]); 4] = [
+            ("rgba", &pixels),
+            ("png", &file),
+            ("latents", latents),
+            ("map_values", &maps),
+        ];
         self.port.say_with(id, &said, &beside);
+        Ok(())
+    }
+
+    /// Reads a picture that edits are to begin with, and keeps it.
+    ///
+    /// # Errors
+    /// When it is none that can be read.
+    pub fn hold(&self, id: Id, bytes: &[u8]) -> Result<()> {
+        let said = self.edits.hold(bytes)?;
+        self.port.say(id, &said);
         Ok(())
     }
 
@@ -321,6 +355,24 @@ impl Studio {
             device.lose();
         }
     }
+}
+
+fn map_said(map: &StepMap) -> MapSaid {
+    let [height, width] = map.size;
+    MapSaid {
+        name: map.name,
+        step: map.step,
+        width,
+        height,
+    }
+}
+
+/// A byte for each place of all maps.
+fn map_values(maps: &[StepMap]) -> Vec<u8> {
+    let values = maps.iter().flat_map(|map| &map.values);
+    values
+        .map(|value| (255.0 * value.clamp(0.0, 1.0)).round() as u8)
+        .collect()
 }
 
 /// An error once more: it is told of, and may be answered with.
