@@ -28,7 +28,10 @@ const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const sayModels = (id) => postMessage({ type: "models", models, storage: scene.storage, id });
 
 /** What waits for nothing, and what is done in order. */
-const AT_ONCE = ["stop", "cancel", "models", "needs", "read-png"];
+const AT_ONCE = ["stop", "cancel", "models", "needs", "hold", "read-png"];
+/** Pictures that were given, and sources that were traced. */
+const held = new Map();
+const traced = new Set();
 
 onmessage = ({ data }) => {
   const act = () => acts[data.type](data).catch((error) => postMessage({ type: "failed", message: error.message, causes: [], id: data.id }));
@@ -59,6 +62,7 @@ const acts = {
     const tell = (event) => postMessage({ type: "event", event, id });
     tell({ event: "started", job: whole, device: scene.device.name, precision: "f16", count: whole.count, steps: whole.steps });
     const [width, height] = whole.size.split("x").map(Number);
+    if (whole.edit && !(await trace(whole, width, height, id))) return tell({ event: "stopped", finished: 0, of: whole.count });
     for (let picture = 0; picture < whole.count; picture += 1) {
       // A seed beyond what a number holds comes and goes as digits.
       const seed = typeof whole.seed === "string" ? whole.seed : whole.seed + picture;
@@ -75,11 +79,11 @@ const acts = {
         postMessage({ type: "preview", picture, step, width: width / 8, height: height / 8, rgba: rgba.buffer, id }, [rgba.buffer]);
         if (step === scene.holdAt) await new Promise(() => {});
       }
-      const image = draw(width, height, seed, 0, whole.sag ? 0.66 : 0.62);
+      const image = draw(width, height, whole.edit ? whole.prompt.length : seed, 0, whole.sag ? 0.66 : 0.62);
       const alone = { ...whole, seed, count: 1, made_on: { program: "guidestar 0", device: scene.device.name, precision: "f16" } };
       const png = await remember(await encode(image), JSON.stringify(alone));
       tell({ event: "picture", picture, of: whole.count, seed, secs: (scene.stepMs * whole.steps) / 1000 });
-      postMessage({ type: "picture", picture, seed, width, height, job: alone, rgba: image.data.buffer, png, id });
+      postMessage({ type: "picture", picture, seed, width, height, job: alone, ...masks(whole, width / 8, height / 8), rgba: image.data.buffer, png, id });
     }
     tell({ event: "done", pictures: whole.count, secs: 1 });
   },
@@ -111,6 +115,14 @@ const acts = {
     models = models.filter((model) => model.name !== name);
     sayModels(id);
   },
+  async hold({ bytes, id }) {
+    const sha256 = Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    const bitmap = await createImageBitmap(new Blob([bytes])).catch(() => {
+      throw new Error("this is no picture that is known");
+    });
+    held.set(sha256, bitmap);
+    postMessage({ type: "held", sha256, width: bitmap.width, height: bitmap.height, warnings: [], id });
+  },
   async "read-png"({ bytes, id }) {
     const text = recall(new Uint8Array(bytes));
     if (!text) throw new Error("this picture remembers no job");
@@ -121,6 +133,50 @@ const acts = {
     postMessage({ type: "bench", lines: ["attention 4096    4.1       940"], done: true, id });
   },
 };
+
+/** Shows what an edit begins with, after tracing it the first time. False when it was stopped. */
+async function trace(job, width, height, id) {
+  const { source } = job.edit;
+  const bitmap = source.from === "picture" ? held.get(source.sha256) : null;
+  if (source.from === "picture" && !bitmap) throw new Error(`the picture ${source.path} that this edit begins with is not here`);
+  const say = async (what, image, own) => {
+    const png = await remember(await encode(image), JSON.stringify(own));
+    postMessage({ type: "source", what, width, height, job: own, rgba: image.data.buffer, png, id }, [image.data.buffer]);
+  };
+  if (bitmap) await say("picture", scaled(bitmap, width, height, source.crop), null);
+  const name = JSON.stringify([source, job.edit.inversion_steps, job.size]);
+  const of = 2 * job.edit.inversion_steps;
+  for (let step = 1; step <= of && !traced.has(name); step += 1) {
+    await wait(scene.stepMs);
+    if (stopped) return false;
+    postMessage({ type: "event", event: { event: "trace", step, of, rate: 1, left_secs: ((of - step) * scene.stepMs) / 1000 }, id });
+  }
+  traced.add(name);
+  const again = bitmap ? scaled(bitmap, width, height, source.crop) : draw(width, height, source.seed, 0);
+  await say("reconstruction", again, bitmap ? { ...job, prompt: source.prompt } : null);
+  return true;
+}
+
+function scaled(bitmap, width, height, crop) {
+  const side = Math.min(bitmap.width, bitmap.height);
+  const middle = [(bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side];
+  const context = new OffscreenCanvas(width, height).getContext("2d");
+  context.drawImage(bitmap, ...(crop ? crop.split(",").map(Number) : middle), 0, 0, width, height);
+  return context.getImageData(0, 0, width, height);
+}
+
+/** Where a guided star was blurred: its middle, less of it in each step. */
+function masks(job, width, height) {
+  if (!job.sag) return { maps: [], map_values: new ArrayBuffer(0) };
+  const maps = Array.from({ length: job.steps }, (_, step) => ({ name: "sag", step, width, height }));
+  const values = maps.flatMap(({ step }) =>
+    Array.from({ length: width * height }, (_, at) => {
+      const [u, v] = [(at % width) / width - 0.5, Math.floor(at / width) / height - 0.5];
+      return u * u + v * v < 0.1 / (1 + step / job.steps) ? 255 : 0;
+    }),
+  );
+  return { maps, map_values: new Uint8Array(values).buffer };
+}
 
 async function bring(name, act, stored, id) {
   cancelled = false;

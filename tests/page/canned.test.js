@@ -120,6 +120,138 @@ pageTest("a picture dropped on the page restores its whole job", {}, async ({ pa
   assert.match(await page.locator("#caption").innerText(), /96 × 64, 6 steps, seed 77/);
 });
 
+/** Chooses Restyle and waits for its first example. */
+async function restyle(page) {
+  await page.getByRole("tab", { name: "Restyle" }).click();
+  await page.getByText("apple.png, 192 × 192").waitFor();
+}
+
+pageTest("restyle begins with an example, and one press sets it beside its edit", {}, async ({ page }) => {
+  await restyle(page);
+  assert.equal(await page.getByLabel("What it shows").inputValue(), "a red apple on a blue background");
+  assert.equal(await page.getByLabel("Prompt", { exact: true }).inputValue(), "a lemon on a blue background");
+  await button(page, "Restyle").click();
+  await page.getByRole("slider", { name: "Compare: left original, right restyled" }).waitFor();
+  await button(page, "Picture reconstruction").click();
+  await page.getByRole("slider", { name: "Compare: left original, right reconstruction" }).waitFor();
+  await button(page, "Picture a lemon on a blue background").click();
+  const { name, bytes } = await download(page);
+  assert.match(name, /^a-lemon-on-a-blue-background-/);
+  assert.match(bytes.toString("latin1"), /"edit":\{"method":"pnp","source":\{"from":"picture","path":"apple.png","sha256":"[0-9a-f]{64}","prompt":"a red apple/);
+});
+
+pageTest("several prompts are drawn in one go, and a new prompt needs no new tracing", { now: { stepMs: 8 } }, async ({ page }) => {
+  await restyle(page);
+  await page.getByLabel("Steps", { exact: true }).fill("2");
+  await button(page, "Another prompt").click();
+  await page.getByRole("textbox", { name: "Prompt 2" }).fill("a tomato on a blue background");
+  await button(page, "Another prompt").click();
+  await button(page, "Remove prompt 3").click();
+  await button(page, "Restyle").click();
+  await page.locator("#progress-what", { hasText: /^Tracing the original back to noise, step \d+ of 50$/ }).waitFor();
+  await button(page, "Picture a tomato on a blue background").waitFor();
+  await button(page, "Picture a lemon on a blue background").waitFor();
+  await button(page, "Generate").or(button(page, "Restyle")).waitFor();
+  await page.evaluate(() => new MutationObserver(() => (globalThis.traced ||= /^Tracing/.test(document.querySelector("#progress-what").textContent))).observe(document.body, { subtree: true, childList: true, characterData: true }));
+  await page.getByLabel("Prompt", { exact: true }).fill("an onion on a blue background");
+  await button(page, "Restyle").click();
+  await button(page, "Picture an onion on a blue background").waitFor();
+  assert.ok(!(await page.evaluate(() => globalThis.traced)), "the tracing was done once");
+});
+
+pageTest("the part of a photo is moved by keys and by a pointer, and goes into the job", {}, async ({ page }) => {
+  await restyle(page);
+  await page.getByRole("button", { name: "Example: a full moon on a black background" }).click();
+  await page.getByText("moon.png, 288 × 192").waitFor();
+  const hole = page.getByRole("button", { name: /^Part of the picture that is used/ });
+  assert.match(await hole.getAttribute("aria-label"), /67 % of its width from 17 %, 100 % of its height from 0 %/);
+  await hole.focus();
+  await page.keyboard.press("Shift+ArrowLeft");
+  assert.match(await hole.getAttribute("aria-label"), /from 7 %/);
+  await page.keyboard.press("-");
+  assert.equal(await page.getByLabel("Part that is used").inputValue(), "0.95");
+  const place = await hole.boundingBox();
+  await page.mouse.move(place.x + 20, place.y + 20);
+  await page.mouse.down();
+  await page.mouse.move(place.x + 500, place.y + 20);
+  await page.mouse.up();
+  await button(page, "Restyle").click();
+  await button(page, "Download").waitFor();
+  const job = JSON.parse(/guidestar\0(\{.*?\}\})/.exec((await download(page)).bytes.toString("latin1"))[1]);
+  assert.equal(job.edit.source.crop, "106,5,182,182");
+});
+
+pageTest("a dropped photo is restyled, and its job finds it again after a reload", {}, async ({ page }) => {
+  const bytes = await readFile(new URL("../../www/page/pictures/tree.png", import.meta.url));
+  await drop(page, { name: "my tree.png", type: "image/png", bytes });
+  await page.getByRole("heading", { name: "my tree.png brings no job" }).waitFor();
+  await button(page, "Restyle it").click();
+  await page.getByText("my tree.png, 160 × 208").waitFor();
+  await page.getByLabel("Prompt", { exact: true }).fill("a snowman");
+  await button(page, "Restyle").click();
+  await button(page, "Download").waitFor();
+  const made = await download(page);
+  await page.reload();
+  await drop(page, { name: "snowman.png", type: "image/png", bytes: made.bytes });
+  await page.getByText("my tree.png, 160 × 208").waitFor();
+  assert.equal(await page.getByRole("tab", { name: "Restyle" }).getAttribute("aria-selected"), "true");
+  await button(page, "History").click();
+  await button(page, "Clear history").click();
+  await button(page, "Really delete all pictures?").click();
+  await page.getByText("Nothing yet.").waitFor();
+  await page.reload();
+  await drop(page, { name: "snowman.png", type: "image/png", bytes: made.bytes });
+  await page.getByText("This job begins with my tree.png, which is not here: choose or drop it.").waitFor();
+  await page.getByLabel("Choose a photo").setInputFiles({ name: "elsewhere.png", mimeType: "image/png", buffer: bytes });
+  await page.getByText("elsewhere.png, 160 × 208").waitFor();
+});
+
+pageTest("a file that is no picture is refused where photos are chosen, in words", {}, async ({ page }) => {
+  await restyle(page);
+  await page.getByLabel("Choose a photo").setInputFiles({ name: "broken.jpg", mimeType: "image/jpeg", buffer: Buffer.from([255, 216, 255]) });
+  await page.getByRole("heading", { name: "broken.jpg cannot be used" }).waitFor();
+  assert.ok(await page.getByText("apple.png, 192 × 192").isVisible(), "what was chosen before stays");
+});
+
+pageTest("a picture that was made here is restyled by its job alone", {}, async ({ page }) => {
+  await generate(page);
+  await button(page, "Restyle this").click();
+  assert.ok(await page.getByLabel("A picture drawn first").isChecked());
+  assert.equal(await page.getByLabel("What it shows").inputValue(), "a red apple on a blue background");
+  assert.equal(await page.getByLabel("Its seed").inputValue(), "3");
+  await page.getByLabel("Prompt", { exact: true }).fill("a green apple on a blue background");
+  await button(page, "Restyle").click();
+  await page.getByRole("slider", { name: "Compare: left original, right restyled" }).waitFor();
+  const { bytes } = await download(page);
+  assert.ok(bytes.includes('"source":{"negative":"","cfg_scale":7.5,"from":"generated","prompt":"a red apple on a blue background","seed":3}'));
+});
+
+pageTest("sharpen shows what was blurred, step by step, over the guided picture", {}, async ({ page }) => {
+  await page.getByRole("tab", { name: "Sharpen" }).click();
+  await button(page, "Draw with and without").click();
+  const toggle = button(page, "Show what was blurred");
+  await toggle.click();
+  assert.equal(await toggle.getAttribute("aria-pressed"), "true");
+  await page.getByText(/what was blurred: 2\d % of the picture/).waitFor();
+  await page.getByLabel("Step", { exact: true }).fill("1");
+  await page.getByText(/what was blurred: 3\d % of the picture/).waitFor();
+  await toggle.click();
+  assert.ok(await page.locator("canvas.mask").isHidden());
+});
+
+pageTest("letting go of a slider of sharpen draws the same seed again, and only the guided picture", {}, async ({ page }) => {
+  await page.getByRole("tab", { name: "Sharpen" }).click();
+  await button(page, "Draw with and without").click();
+  await page.locator("#caption", { hasText: "SAG 1, seed 3" }).waitFor();
+  const scale = page.getByLabel("SAG scale");
+  await scale.focus();
+  await page.keyboard.press("ArrowRight");
+  await page.locator("#caption", { hasText: "SAG 1.05, seed 3" }).waitFor();
+  await page.getByRole("slider", { name: /^Compare/ }).waitFor();
+  await button(page, "History").click();
+  await page.getByText("3 pictures").waitFor();
+});
+
 pageTest("other files are refused in words", {}, async ({ page }) => {
   await drop(page, { name: "plain.png", type: "image/png", bytes: [137, 80, 78, 71] });
   await page.getByRole("heading", { name: "plain.png brings no job" }).waitFor();

@@ -78,6 +78,32 @@ const LOOKS = {
     },
     windows: ["wide-dark", "phone-light"],
   },
+  mask: {
+    act: async (page) => {
+      await page.getByRole("tab", { name: "Sharpen" }).click();
+      await press(page, "Draw with and without");
+      await press(page, "Show what was blurred");
+    },
+    windows: ["wide-light"],
+  },
+  restyle: {
+    act: async (page) => {
+      await page.getByRole("tab", { name: "Restyle" }).click();
+      await page.getByText("apple.png, 192 × 192").waitFor();
+    },
+    windows: ["phone-dark"],
+  },
+  restyled: {
+    act: async (page) => {
+      await page.getByRole("tab", { name: "Restyle" }).click();
+      await page.getByText("apple.png, 192 × 192").waitFor();
+      await press(page, "Another prompt");
+      await page.getByRole("textbox", { name: "Prompt 2" }).fill("a green apple on a blue background");
+      await press(page, "Restyle");
+      await page.locator(".tiles li:nth-child(3) button").waitFor();
+    },
+    windows: ["wide-dark", "wide-light"],
+  },
   steer: { act: (page) => page.getByRole("tab", { name: "Steer" }).click(), windows: ["wide-dark"] },
   bench: { hash: "#bench", act: (page) => page.getByText("Canned GPU").last().waitFor(), windows: ["wide-light"] },
 };

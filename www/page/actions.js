@@ -4,12 +4,21 @@ import { byId, toast } from "./dom.js";
 import { fileName, link } from "./job.js";
 
 /** Wires the buttons below the picture; `picture` gives the one on show. */
-export function wireActions({ picture, again, vary }) {
+export function wireActions({ picture, again, vary, restyle }) {
   byId("download").addEventListener("click", () => download(picture()));
   byId("copy").addEventListener("click", () => copy(picture()));
   byId("share").addEventListener("click", () => share(picture()));
   byId("again").addEventListener("click", again);
   byId("vary").addEventListener("click", vary);
+  byId("restyle-this").addEventListener("click", () => restyle(picture()));
+}
+
+/** Shows the buttons that make sense for a picture. */
+export function fitActions({ job }) {
+  // An edit's noise is its source's: another seed would draw the same.
+  byId("again").hidden = byId("vary").hidden = Boolean(job.edit);
+  // A link cannot carry a photo.
+  byId("share").hidden = job.edit?.source.from === "picture";
 }
 
 function download(picture) {

@@ -2,8 +2,8 @@
 
 import { build } from "./dom.js";
 
-/** Builds it from two images of one size and what tells them apart. */
-export function compared([first, second], [left, right]) {
+/** Builds it from two images of one size and what tells them apart; `layer` lies over the second. */
+export function compared([first, second], [left, right], layer = null) {
   const slider = build("input", {
     type: "range",
     min: 0,
@@ -17,6 +17,7 @@ export function compared([first, second], [left, right]) {
     { className: "compare" },
     first,
     second,
+    ...(layer ? [layer] : []),
     build("span", { className: "border", "aria-hidden": "true" }),
     build("span", { className: "tag left", "aria-hidden": "true", textContent: left }),
     build("span", { className: "tag right", "aria-hidden": "true", textContent: right }),

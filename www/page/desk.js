@@ -25,6 +25,9 @@ export class Desk {
   /** The seed of the last run: left in its field, it means "not chosen". */
   #usedSeed = null;
   #techniques = [];
+  /** The examples that suit the model, and those on show. */
+  #own = MINI;
+  #offered = MINI;
 
   /** `onsubmit` hears that a picture is wanted; `onchange` that something was changed. */
   constructor({ onsubmit, onchange }) {
@@ -50,7 +53,7 @@ export class Desk {
     byId("reset").addEventListener("click", () => this.reset());
     byId("settings").open = matchMedia("(min-width: 52rem)").matches;
     this.#offerSizes(128);
-    this.#offerExamples(MINI);
+    this.offer(null);
     this.useExample(MINI[0]);
     this.#changed();
   }
@@ -66,7 +69,9 @@ export class Desk {
     this.#traits = traits;
     this.#offerSizes(sides(traits.size)?.[0] ?? 512);
     this.#setSize(keeps ? size : traits.size);
-    this.#offerExamples(model === "mini" ? MINI : ANY);
+    const shown = this.#offered === this.#own;
+    this.#own = model === "mini" ? MINI : ANY;
+    if (shown) this.offer(null);
     this.#changed();
   }
 
@@ -85,6 +90,11 @@ export class Desk {
 
   get size() {
     return this.#size.value === OTHER ? this.#sizeText.value.replaceAll(/\s/g, "").replace(/[×X]/, "x") : this.#size.value;
+  }
+
+  /** Whether the prompt is one that nobody typed. */
+  get isExample() {
+    return [...MINI, ...ANY, ...this.#offered].some(({ prompt }) => prompt === this.prompt);
   }
 
   lockSeed(locked) {
@@ -182,9 +192,11 @@ export class Desk {
     this.onchange?.();
   }
 
-  #offerExamples(examples) {
+  /** Offers these examples; the model's own where it is null. */
+  offer(examples) {
+    this.#offered = examples ?? this.#own;
     byId("examples").replaceChildren(
-      ...examples.map((example) =>
+      ...this.#offered.map((example) =>
         build("button", {
           type: "button",
           textContent: example.prompt,

@@ -1,8 +1,11 @@
-/** Files that are dropped anywhere on the page or pasted into it: a picture of ours restores its job, a checkpoint is added. */
+/**
+ * Files that are dropped anywhere on the page or pasted into it: a picture of ours restores its job, a photo is restyled, a
+ * checkpoint is added.
+ */
 
 import { byId } from "./dom.js";
 
-/** Calls `onpicture` with a PNG file, `onmodel` with the files of a checkpoint, each as `{ file, path }`. */
+/** Calls `onpicture` with a picture's file, and whether it was dropped where photos are chosen; `onmodel` with the files of a checkpoint, each as `{ file, path }`. */
 export function wireDrop({ onpicture, onmodel, onalien }) {
   const veil = byId("drop");
   let depth = 0;
@@ -23,16 +26,18 @@ export function wireDrop({ onpicture, onmodel, onalien }) {
     veil.hidden = true;
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    sort(await filesOf(event.dataTransfer));
+    const aimed = Boolean(event.target.closest?.(".source"));
+    sort(await filesOf(event.dataTransfer), aimed);
   });
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (files.length) sort(files.map((file) => ({ file, path: file.name })));
   });
 
-  function sort(files) {
-    const picture = files.find(({ file }) => /\.png$/i.test(file.name) || file.type === "image/png");
-    if (files.length === 1 && picture) onpicture(picture.file);
+  function sort(files, aimed = false) {
+    const [{ file }] = files;
+    const isPicture = file.type.startsWith("image/") || /\.(png|jpe?g|webp|gif|bmp|avif|heic)$/i.test(file.name);
+    if (files.length === 1 && isPicture) onpicture(file, aimed);
     else if (files.some(({ file }) => /\.safetensors$/i.test(file.name))) onmodel(files);
     else onalien(files.map(({ file }) => file.name));
   }

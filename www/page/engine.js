@@ -8,10 +8,13 @@ export class Engine {
   #hearers = new Map();
   #questions = new Map();
   #lastId = 0;
+  /** Which worker this is, counted from 1: what an earlier one held is gone. */
+  life = 0;
 
   /** Starts the worker, in place of one that runs; `opened` or `unavailable` is the first thing it says. */
   start() {
     this.end();
+    this.life += 1;
     const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module", name: "guidestar" });
     this.#worker = worker;
     worker.addEventListener("message", ({ data }) => {

@@ -15,6 +15,7 @@ import { Progress } from "./progress.js";
 import { Sky } from "./sky.js";
 import { Studio } from "./studio.js";
 import { TABS, Tabs } from "./tabs.js";
+import { restyle } from "./tabs/restyle.js";
 import { wireTheme } from "./theme.js";
 
 wireTheme();
@@ -22,7 +23,10 @@ let studio = null;
 const engine = new Engine();
 const sky = new Sky();
 const desk = new Desk({ onsubmit: () => studio.generate(), onchange: () => studio?.changed() });
-const tabs = new Tabs(() => studio?.changed());
+const tabs = new Tabs((tab) => {
+  if (tab !== restyle) desk.offer(null);
+  studio?.changed();
+});
 const past = new Past((picture) => {
   sky.show(picture);
   restore(picture.job);
@@ -34,8 +38,9 @@ studio = new Studio({ engine, desk, tabs, sky, progress: new Progress(), past, m
 desk.setTechniques(TABS.flatMap((tab) => tab.fields));
 tabs.choose(TABS[0]);
 byId("stop").addEventListener("click", () => studio.stop());
-wireActions({ picture: () => sky.shown, again: () => studio.again(), vary: () => studio.vary() });
-wireDrop({ onpicture: restoreFrom, onmodel: (files) => models.add(files), onalien: refuse });
+for (const tab of TABS) tab.connect?.({ engine, desk, onchange: () => studio.changed(), redraw: () => studio.redraw() });
+wireActions({ picture: () => sky.shown, again: () => studio.again(), vary: () => studio.vary(), restyle: restyleThis });
+wireDrop({ onpicture: takeFile, onmodel: (files) => models.add(files), onalien: refuse });
 wireOffline();
 addEventListener("hashchange", followLink);
 desk.focusPrompt();
@@ -57,7 +62,27 @@ function restore(job) {
   });
 }
 
-/** Restores the job that a dropped picture remembers, and shows the picture. */
+/** Makes a picture the source of what is drawn next. */
+async function restyleThis(picture) {
+  tabs.choose(restyle);
+  await restyle.takePicture(picture);
+  desk.focusPrompt();
+}
+
+/** Takes a picture's file: as a photo where photos are chosen, else as a job that is restored, if it brings one. */
+async function takeFile(file, aimed) {
+  const isPng = /\.png$/i.test(file.name) || file.type === "image/png";
+  if (!aimed && isPng) return restoreFrom(file);
+  await takePhoto(file);
+}
+
+async function takePhoto(file) {
+  hush();
+  tabs.choose(restyle);
+  await restyle.take(file);
+}
+
+/** Restores the job that a dropped picture remembers, and shows the picture; one without a job can be a photo. */
 async function restoreFrom(file) {
   try {
     const bytes = await file.arrayBuffer();
@@ -70,8 +95,8 @@ async function restoreFrom(file) {
     notice({
       title: `${file.name} brings no job`,
       text: error.message,
+      buttons: [["Restyle it", () => takePhoto(file)], ["All right"]],
       ways: ["Pictures that Guidestar made carry their job inside the file. Sites and messengers that shrink pictures throw it away: the file as it was downloaded still has it."],
-      buttons: [["All right"]],
     });
   }
 }
@@ -80,7 +105,7 @@ async function restoreFrom(file) {
 function refuse(names) {
   notice({
     title: names.length === 1 ? `${names[0]} is of no use here` : "Those files are of no use here",
-    text: "What can be dropped: a PNG that Guidestar made, to restore its job; a Stable Diffusion 1.x checkpoint, as one .safetensors file or as a folder in the diffusers layout.",
+    text: "What can be dropped: a PNG that Guidestar made, to restore its job; a photo, to restyle it; a Stable Diffusion 1.x checkpoint, as one .safetensors file or as a folder in the diffusers layout.",
     buttons: [["All right"]],
   });
 }

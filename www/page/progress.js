@@ -51,6 +51,11 @@ export class Progress {
     });
   }
 
+  /** A step towards the latents of an edit's source. */
+  showTrace({ step, of, left_secs }) {
+    this.show({ what: `Tracing the original back to noise, step ${step} of ${of}`, title: `${step}/${of}`, fraction: step / of, leftSecs: left_secs });
+  }
+
   /** Nothing is being done; `title` is what the window's title says of it. */
   hide(title = "") {
     this.#place.hidden = true;

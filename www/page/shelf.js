@@ -2,6 +2,8 @@
 
 const NAME = "guidestar";
 const PICTURES = "pictures";
+/** Photos that pictures were made from, by the sums of their files. */
+const ORIGINALS = "originals";
 
 /** Tells other tabs that the shelf has changed. */
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("guidestar-shelf") : null;
@@ -9,6 +11,7 @@ const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("guidest
 let opened = null;
 /** Stands in for the database where it cannot be opened. */
 const memory = new Map();
+const originalsInMemory = new Map();
 let nextInMemory = 1;
 
 /** Whether pictures outlive this page. */
@@ -43,6 +46,7 @@ export async function remove(id) {
   const store = await transaction("readwrite");
   if (store) await answer(store.delete(id));
   else memory.delete(id);
+  await prune();
   channel?.postMessage("changed");
 }
 
@@ -51,7 +55,32 @@ export async function clear() {
   const store = await transaction("readwrite");
   if (store) await answer(store.clear());
   memory.clear();
+  await prune();
   channel?.postMessage("changed");
+}
+
+/** Keeps a photo that pictures are made from: its `sha256`, `file` and `name`. Throws when there is no room. */
+export async function keepOriginal(original) {
+  const store = await transaction("readwrite", ORIGINALS);
+  if (store) await answer(store.put(original));
+  else originalsInMemory.set(original.sha256, original);
+}
+
+/** The photo with this sum, if it is kept. */
+export async function original(sha256) {
+  const store = await transaction("readonly", ORIGINALS);
+  return store ? answer(store.get(sha256)) : originalsInMemory.get(sha256);
+}
+
+/** Throws photos away that no picture was made from any more. */
+async function prune() {
+  const used = new Set((await all()).map(({ job }) => job.edit?.source.sha256));
+  const store = await transaction("readwrite", ORIGINALS);
+  if (!store) {
+    for (const sha256 of originalsInMemory.keys()) if (!used.has(sha256)) originalsInMemory.delete(sha256);
+    return;
+  }
+  for (const sha256 of await answer(store.getAllKeys())) if (!used.has(sha256)) await answer(store.delete(sha256));
 }
 
 /** Calls `hearer` when another tab has changed the shelf. */
@@ -59,20 +88,23 @@ export function onchange(hearer) {
   channel?.addEventListener("message", hearer);
 }
 
-async function transaction(mode) {
+async function transaction(mode, name = PICTURES) {
   const open = await database();
-  return open?.transaction(PICTURES, mode).objectStore(PICTURES) ?? null;
+  return open?.transaction(name, mode).objectStore(name) ?? null;
 }
 
 function database() {
   opened ??= new Promise((resolve) => {
     let request;
     try {
-      request = indexedDB.open(NAME, 1);
+      request = indexedDB.open(NAME, 2);
     } catch {
       return resolve(null);
     }
-    request.onupgradeneeded = () => request.result.createObjectStore(PICTURES, { keyPath: "id", autoIncrement: true });
+    request.onupgradeneeded = ({ oldVersion }) => {
+      if (oldVersion < 1) request.result.createObjectStore(PICTURES, { keyPath: "id", autoIncrement: true });
+      request.result.createObjectStore(ORIGINALS, { keyPath: "sha256" });
+    };
     request.onsuccess = () => {
       // A newer page in another tab may need to change the database: make way for it.
       request.result.onversionchange = () => request.result.close();

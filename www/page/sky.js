@@ -1,8 +1,10 @@
 /** The picture's place: nothing yet, a preview that sharpens, or a finished picture with what can be done with it. */
 
+import { fitActions } from "./actions.js";
 import { compared } from "./compare.js";
 import { build, byId } from "./dom.js";
 import { sides } from "./job.js";
+import { maskOverlay } from "./mask.js";
 import { duration } from "./numbers.js";
 
 export class Sky {
@@ -15,6 +17,7 @@ export class Sky {
   /** Addresses of what is on show, to be given back. */
   #addresses = [];
   #tileAddresses = [];
+  #beside = byId("beside");
   /** The picture on show. */
   shown = null;
 
@@ -64,20 +67,36 @@ export class Sky {
     this.#clear("done");
     this.shown = picture;
     this.#frame.append(this.#image(picture, picture.job.prompt));
-    this.#say(picture.job.prompt, made(picture));
-    byId("actions").hidden = false;
+    this.#finished(picture);
     this.#press(picture);
   }
 
+  /** Shows what an edit begins with, while nothing of the edit is to be seen yet. */
+  showSource(picture, alt) {
+    this.#clear("working");
+    this.#frame.append(this.#image(picture, alt));
+  }
+
   /** Shows two pictures under one slider; what is done with "this picture" is done with the second. */
-  compare([first, second], labels) {
+  compare([first, second], labels, pressed = null) {
     this.#clear("done");
     this.shown = second;
     const images = [first, second].map((picture, at) => this.#image(picture, `${picture.job.prompt}, ${labels[at]}`));
-    this.#frame.append(compared(images, labels));
-    this.#say(second.job.prompt, made(second));
+    const overlay = maskOverlay(second.masks);
+    this.#frame.append(compared(images, labels, overlay?.layer));
+    if (overlay) {
+      this.#beside.replaceChildren(overlay.controls);
+      this.#beside.hidden = false;
+    }
+    this.#finished(second);
+    this.#press(pressed);
+  }
+
+  /** Says what is on show, and offers what can be done with it. */
+  #finished(picture) {
+    this.#say(picture.job.prompt, made(picture));
+    fitActions(picture);
     byId("actions").hidden = false;
-    this.#press(null);
   }
 
   #image({ png, width, height }, alt) {
@@ -87,33 +106,29 @@ export class Sky {
   }
 
   /**
-   * Shows the pictures of a run of several below the sky, and empty places for those that are to come. `onchoose` hears of
-   * the one that was pressed, or of null for both under the slider, which `labels` of two make possible.
+   * Shows the pictures of a run below the sky, each as `{ picture, label }`, and empty places for those that are to come. `onchoose`
+   * hears of the one that was pressed, or of null for `both` under the slider.
    */
-  tiles(pictures, count, onchoose, labels = []) {
+  tiles(entries, coming, onchoose, both = false) {
     for (const address of this.#tileAddresses) URL.revokeObjectURL(address);
+    const count = entries.length + coming;
     this.#tiles.hidden = count < 2;
-    if (count < 2) {
-      this.#tileAddresses = [];
-      return this.#tiles.replaceChildren();
-    }
-    this.#tileAddresses = pictures.map(({ png }) => URL.createObjectURL(png));
-    const made = pictures.map((picture, at) => {
+    this.#tileAddresses = count < 2 ? [] : entries.map(({ picture }) => URL.createObjectURL(picture.png));
+    if (count < 2) return this.#tiles.replaceChildren();
+    const items = entries.map(({ picture, label }, at) => {
       const image = build("img", { src: this.#tileAddresses[at], alt: "" });
-      const name = labels[at] ? `Picture ${labels[at]}` : `Picture ${at + 1} of ${count}`;
-      const button = build("button", { type: "button", "aria-pressed": "false", "aria-label": name, onclick: () => onchoose(picture) }, image);
+      const name = label ? `Picture ${label}` : `Picture ${at + 1} of ${count}`;
+      const button = build("button", { type: "button", "aria-pressed": "false", "aria-label": name, onclick: () => onchoose(entries[at]) }, image);
       button.picture = picture;
-      return build("li", {}, button, labels[at] ? build("span", { className: "hint", textContent: labels[at] }) : null);
+      return build("li", {}, button, label ? build("span", { className: "hint", textContent: label }) : null);
     });
-    if (labels.length === 2 && pictures.length === 2) {
-      const both = build("button", { type: "button", className: "both", "aria-pressed": "true", textContent: "Compare", onclick: () => onchoose(null) });
-      both.picture = null;
-      made.push(build("li", {}, both));
+    if (both) {
+      const button = build("button", { type: "button", className: "both", "aria-pressed": "true", textContent: "Compare", onclick: () => onchoose(null) });
+      button.picture = null;
+      items.push(build("li", {}, button));
     }
-    const coming = Array.from({ length: Math.max(count - pictures.length, 0) }, () =>
-      build("li", { className: "coming", "aria-hidden": "true" }),
-    );
-    this.#tiles.replaceChildren(...made, ...coming);
+    const places = Array.from({ length: coming }, () => build("li", { className: "coming", "aria-hidden": "true" }));
+    this.#tiles.replaceChildren(...items, ...places);
     this.#press(this.shown);
   }
 
@@ -135,6 +150,8 @@ export class Sky {
     this.#stage.dataset.state = state;
     this.#frame.replaceChildren();
     this.#caption.hidden = true;
+    this.#beside.hidden = true;
+    this.#beside.replaceChildren();
     byId("actions").hidden = true;
     this.#canvas = null;
     this.shown = null;
@@ -144,7 +161,7 @@ export class Sky {
 
 /** How a picture was made, in a line. */
 function made({ width, height, job, seed, secs }) {
-  const techniques = job.sag ? [`SAG ${job.sag.scale}`] : [];
+  const techniques = [job.sag && `SAG ${job.sag.scale}`, job.edit && "Plug-and-Play"];
   const parts = [`${width} × ${height}`, job.steps && `${job.steps} steps`, ...techniques, `seed ${seed}`, secs && duration(secs)];
   return parts.filter(Boolean).join(", ");
 }

@@ -3,6 +3,7 @@
 import { advice } from "./browsers.js";
 import { byId, speak, toast } from "./dom.js";
 import { drawnSeed, sides } from "./job.js";
+import { masksOf } from "./mask.js";
 import { hush, notice } from "./notice.js";
 import { bytes } from "./numbers.js";
 import { keepForOffline } from "./offline.js";
@@ -18,6 +19,8 @@ export class Studio {
   #model = "mini";
   #device = byId("device");
   #needTimer;
+  /** Whether what is under way is to be drawn anew as soon as it has stopped. */
+  #redraws = false;
   /** Pictures that need not be drawn again, by their jobs as JSON. */
   #reusable = new Map();
 
@@ -28,6 +31,7 @@ export class Studio {
     engine.on("loaded", (message) => this.#loaded(message));
     engine.on("event", ({ event }) => this.#event(event));
     engine.on("preview", (message) => this.#preview(message));
+    engine.on("source", (message) => this.#source(message));
     engine.on("picture", (message) => this.#picture(message));
     engine.on("lost", ({ message }) => this.#lost(message));
     engine.on("crashed", ({ message }) => this.#crashed(message));
@@ -63,9 +67,21 @@ export class Studio {
   }
 
   /** Starts what the form spells. */
-  generate() {
-    if (this.#working || !this.tabs.current.works || !this.desk.valid()) return;
-    this.begin(this.tabs.current.plan(this.desk.nextJob(this.#model)));
+  async generate() {
+    const tab = this.tabs.current;
+    if (this.#working || !tab.works || !this.desk.valid()) return;
+    if (tab.prepare && !(await tab.prepare().catch((error) => this.#failed(error.message)))) return;
+    if (!this.#working) this.begin(tab.plan(this.desk.nextJob(this.#model)));
+  }
+
+  /** Draws what is on show anew as the form now spells it, with the same seed: a control was let go. */
+  redraw() {
+    if (this.run?.tab !== this.tabs.current || this.run.pictures.length === 0 || !this.desk.valid()) return;
+    if (this.#working) {
+      this.#redraws = true;
+      return this.stop();
+    }
+    this.begin(this.tabs.current.plan(this.desk.job(this.#model)), { inPlace: true });
   }
 
   /** The job of the form again, with a seed nobody chose. */
@@ -84,12 +100,12 @@ export class Studio {
   }
 
   /** Starts the parts of a plan. They wait in the worker until the device is open and the model loaded. */
-  begin(parts) {
+  begin(parts, { inPlace = false } = {}) {
     hush();
-    this.run = { parts, at: -1, job: parts[0].job, pictures: [], step: 0, of: 0, pinned: false };
+    this.run = { tab: this.tabs.current, parts, at: -1, job: parts[0].job, sources: {}, pictures: [], step: 0, of: 0, pinned: false };
     this.#setWorking(true);
     this.#showTiles();
-    if (this.#ready || !this.sky.shown) this.sky.wait("Aiming");
+    if ((this.#ready && !inPlace) || !this.sky.shown) this.sky.wait("Aiming");
     this.progress.show({ what: this.#ready ? "Preparing" : "Waiting for the model", title: "Preparing" });
     this.#next();
     // On a phone the sky is below the form.
@@ -192,6 +208,9 @@ export class Studio {
         run.of = event.steps;
         this.progress.show({ what: "Preparing the first step", title: "Preparing" });
         break;
+      case "trace":
+        this.progress.showTrace(event);
+        break;
       case "step":
         if (!run) break;
         Object.assign(run, { step: event.step, of: event.of });
@@ -206,6 +225,11 @@ export class Studio {
         break;
       case "stopped":
         this.#ended();
+        if (this.#redraws) {
+          this.#redraws = false;
+          this.redraw();
+          break;
+        }
         if (run && !this.sky.shown) this.sky.stopped(run.job, run.step, run.of);
         speak("Stopped");
         break;
@@ -225,15 +249,27 @@ export class Studio {
     this.sky.preview(message, run.job);
   }
 
-  async #picture({ seed, width, height, job, png }) {
+  /** What an edit begins with: shown until there is something of the edit. */
+  #source({ what, width, height, job, png }) {
+    const { run } = this;
+    if (!run) return;
+    const file = new Blob([png], { type: "image/png" });
+    const own = job ?? drawnFirst(run.parts[run.at].job);
+    run.sources[what] = { job: own, seed: own.seed, width, height, png: file };
+    this.#showTiles();
+    if (this.#working && !run.pinned && run.pictures.length === 0) this.sky.showSource(run.sources[what], "What the picture begins with");
+  }
+
+  async #picture(message) {
+    const { seed, width, height, job, png } = message;
     const { run } = this;
     if (!run) return;
     const part = run.parts[run.at];
     const file = new Blob([png], { type: "image/png" });
-    const picture = { job, seed, width, height, secs: run.secs, png: file, made: Date.now() };
+    const picture = { job, seed, width, height, secs: run.secs, png: file, made: Date.now(), masks: masksOf(message) };
     run.pictures.push(picture);
     if (part?.reusable) this.#remember(part.job, picture);
-    if (!run.pinned) this.sky.show(picture);
+    if (!run.pinned) this.#look({ picture, label: part?.label });
     this.#showTiles();
     await this.past.keep(picture);
   }
@@ -246,21 +282,27 @@ export class Studio {
 
   /** The run's pictures below the sky, and empty places for those that are to come. */
   #showTiles() {
-    const { run } = this;
-    const whole = run.parts.reduce((sum, { job }) => sum + job.count, 0);
-    const labels = run.parts.length > 1 ? run.parts.map(({ label }) => label) : [];
-    const show = (chosen) => {
+    const { parts, pictures, sources } = this.run;
+    const whole = parts.reduce((sum, { job }) => sum + job.count, 0);
+    const labels = parts.length > 1 || sources.reconstruction ? parts.map(({ label }) => label) : [];
+    const made = pictures.map((picture, at) => ({ picture, label: labels[at] }));
+    const source = sources.reconstruction && { picture: sources.reconstruction, label: sources.picture ? "reconstruction" : "original" };
+    const show = (entry) => {
       // What is looked at stays, whatever else gets ready.
-      run.pinned = true;
-      if (chosen) this.sky.show(chosen);
-      else this.#compare();
+      this.run.pinned = true;
+      this.#look(entry);
     };
-    this.sky.tiles(run.pictures, this.#working ? whole : run.pictures.length, show, labels);
+    const coming = this.#working ? whole - made.length : 0;
+    this.sky.tiles(source ? [source, ...made] : made, Math.max(coming, 0), show, !source && parts.length === 2 && made.length === 2);
   }
 
-  #compare() {
-    const { parts, pictures } = this.run;
-    this.sky.compare(pictures, parts.map(({ label }) => label));
+  /** Shows a picture of the run: an edit beside its original, others alone, or the two of the run where it is null. */
+  #look(entry) {
+    const { parts, pictures, sources } = this.run;
+    const original = sources.picture ?? sources.reconstruction;
+    if (!entry) return this.sky.compare(pictures, parts.map(({ label }) => label));
+    if (!original || entry.picture === original) return this.sky.show(entry.picture);
+    return this.sky.compare([original, entry.picture], ["original", entry.picture === sources.reconstruction ? "reconstruction" : "restyled"], entry.picture);
   }
 
   #ended() {
@@ -268,7 +310,7 @@ export class Studio {
     this.#setWorking(false);
     const prompt = run?.job.prompt ?? "";
     if (run) this.#showTiles();
-    if (run?.parts.length === 2 && run.pictures.length === 2) this.#compare();
+    if (run?.parts.length === 2 && run.pictures.length === 2 && !run.sources.reconstruction) this.#look(null);
     this.progress.hide(document.hidden && prompt ? `Ready: ${prompt}` : "");
     if (run?.pictures.length) speak(`Ready: ${prompt}`);
   }
@@ -322,6 +364,12 @@ export class Studio {
     stop.hidden = !working;
     stop.textContent = "Stop";
   }
+}
+
+/** The job of a picture that is drawn first, for an edit to begin with. */
+function drawnFirst({ edit, ...job }) {
+  const { prompt, negative = "", seed, cfg_scale } = edit.source;
+  return { ...job, prompt, negative, seed, cfg_scale: cfg_scale ?? job.cfg_scale, steps: edit.inversion_steps };
 }
 
 /** A message of the engine with a capital letter and a full stop. */

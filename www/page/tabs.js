@@ -17,7 +17,13 @@ export const TABS = [create, sharpen, restyle, steer];
  * @property {boolean} works whether it can be used yet
  * @property {string[]} about paragraphs above the form
  * @property {string[]} fields of a job that it has controls for
- * @property {() => HTMLElement[]} controls its own controls, built once
+ * @property {(parts: { engine: object, desk: object, onchange: () => void, redraw: () => void }) => void} [connect] gives it what its
+ *   controls need; `redraw` draws the last run's seed anew
+ * @property {() => void} [chosen] hears that it is shown
+ * @property {() => HTMLElement[]} [before] its controls above the prompt, built once
+ * @property {() => HTMLElement[]} controls its controls below the prompt, built once
+ * @property {string[]} [hides] fields of the settings that mean nothing to it
+ * @property {() => Promise<boolean>} [prepare] sees that what it needs is there; it has said what is not when it answers no
  * @property {(job: object) => Part[]} plan what is drawn for the form's job, one after the other; two are compared
  * @property {(job: object) => boolean} restore reads its fields from a job; true when the job is of its kind
  *
@@ -60,8 +66,12 @@ export class Tabs {
     byId("form").hidden = !tab.works;
     tab.built ??= tab.controls();
     byId("tab-controls").replaceChildren(...tab.built);
+    tab.builtBefore ??= tab.before?.() ?? [];
+    byId("tab-before").replaceChildren(...tab.builtBefore);
+    for (const id of TABS.flatMap(({ hides = [] }) => hides)) byId(id).closest(".field").hidden = Boolean(tab.hides?.includes(id));
     byId("generate").textContent = tab.verb;
     this.onchoose(tab);
+    tab.chosen?.();
   }
 
   #move(event) {

@@ -1,6 +1,7 @@
 /** Sharpen: self-attention guidance, the same seed with and without. */
 
 import { build } from "../dom.js";
+import { slider } from "../slider.js";
 
 /** What the page begins with: clearer than the usual 0.75, and still calm. */
 const USUAL = { scale: 1, sigma: 1, threshold: 1 };
@@ -8,6 +9,9 @@ const USUAL = { scale: 1, sigma: 1, threshold: 1 };
 const scale = slider("sag-scale", "SAG scale", { min: 0, max: 2, step: 0.05, value: USUAL.scale });
 const sigma = slider("sag-sigma", "Blur", { min: 0.2, max: 4, step: 0.1, value: USUAL.sigma });
 const threshold = slider("sag-threshold", "Mask threshold", { min: 0.2, max: 2, step: 0.05, value: USUAL.threshold });
+/** Who wants to know when a slider was let go. */
+let onrelease = () => {};
+for (const { input } of [scale, sigma, threshold]) input.addEventListener("change", () => onrelease());
 /** What of a restored job's settings has no control here. */
 let others = {};
 
@@ -20,6 +24,7 @@ export const sharpen = {
     "One seed, drawn twice: without and with Self-Attention Guidance. The guidance blurs what the model looks at most and steers away from the blurred guess. Finer detail, nothing trained.",
   ],
   fields: ["sag"],
+  connect: ({ redraw }) => (onrelease = redraw),
   controls: () => [build("div", { className: "sliders" }, scale.field, sigma.field, threshold.field)],
   plan: (job) => {
     const one = { ...job, count: 1 };
@@ -39,22 +44,3 @@ export const sharpen = {
     return true;
   },
 };
-
-/** A labelled slider with its value beside it. */
-function slider(id, text, range) {
-  const input = build("input", { id, type: "range", ...range });
-  const output = build("output", { htmlFor: id });
-  const show = () => (output.value = input.value);
-  input.addEventListener("input", show);
-  show();
-  return {
-    field: build("div", { className: "field slider" }, build("label", { htmlFor: id, textContent: text }), output, input),
-    get value() {
-      return Number(input.value);
-    },
-    set value(number) {
-      input.value = number;
-      show();
-    },
-  };
-}
