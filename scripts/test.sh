@@ -110,7 +110,7 @@ test_page() {
     need_wasm_bindgen
     build_page dev target/page
     cargo build --bin guidestar
-    tests+=(tests/page/built.test.js)
+    tests+=(tests/page/built.test.js tests/page/techniques.test.js)
   fi
   timeout 900 node --test --test-reporter=tap "${tests[@]}"
 }

@@ -1,0 +1,116 @@
+/**
+ * The techniques on the page as it was built, with the real engine: from a cold profile to a downloaded picture, which the program
+ * makes again from what the picture remembers.
+ */
+
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { launch, listen, ROOT, SWIFTSHADER } from "./browser.js";
+
+const PROGRAM = process.env.GUIDESTAR ?? `${ROOT}target/debug/guidestar`;
+const PAGE = process.env.GUIDESTAR_PAGE ?? `${ROOT}target/page`;
+/** Shaders are compiled on a processor, and so is the picture computed. */
+const PATIENCE = { timeout: 500_000 };
+/** A browser stores numbers in 16 bits and the processor in 32; in so few steps that is no more than noise. */
+const LEAST_PSNR_DB = 40;
+
+const run = promisify(execFile);
+let browser;
+let server;
+let address;
+let folder;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "guidestar-page-"));
+  server = spawn(PROGRAM, ["serve", "--port", "0", "--quiet", "--dir", PAGE], { stdio: ["ignore", "pipe", "inherit"] });
+  address = await new Promise((resolve) => server.stdout.once("data", (line) => resolve(String(line).trim())));
+  browser = await launch(SWIFTSHADER);
+});
+after(async () => {
+  await browser.close();
+  server.kill();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** A test in a profile of its own, with the smallest picture and the fewest steps; at its end nothing stands in the console. */
+function coldTest(sentence, tab, act) {
+  test(sentence, { timeout: 600_000 }, async (context) => {
+    const visit = await browser.newContext({ viewport: { width: 1280, height: 800 }, serviceWorkers: "block" });
+    const page = await visit.newPage();
+    const errors = listen(page);
+    await page.goto(address);
+    await page.getByRole("tab", { name: tab }).click();
+    await page.locator("#device[data-state=slow], #device[data-state=ready]").waitFor(PATIENCE);
+    await page.getByLabel("Size").selectOption("another size");
+    await page.getByLabel("Width x height").fill("64x64");
+    await page.getByLabel("Steps", { exact: true }).fill("2");
+    await act(page, context);
+    assert.deepEqual(errors, []);
+    await visit.close();
+  });
+}
+
+/** Downloads the picture on show into the folder. */
+async function download(page, name) {
+  const coming = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Download" }).click();
+  const path = join(folder, name);
+  await (await coming).saveAs(path);
+  return path;
+}
+
+/** Makes a picture again with the program, and says how alike the two are. */
+async function replayed(page, context, path, ...flags) {
+  const again = path.replace(/\.png$/, "-again.png");
+  await run(PROGRAM, ["replay", path, "--device", "cpu", "--out", again, "--yes", "--quiet", ...flags], { cwd: folder });
+  const [made, remade] = [await readFile(path), await readFile(again)];
+  const db = await psnr(page, made, remade);
+  context.diagnostic(`${db.toFixed(1)} dB between the page's picture and the program's`);
+  assert.ok(db > LEAST_PSNR_DB, `${db} dB`);
+}
+
+function psnr(page, ...files) {
+  return page.evaluate(
+    async (given) => {
+      const pixels = async (base64) => {
+        const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+        const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+        const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+        context.drawImage(bitmap, 0, 0);
+        return context.getImageData(0, 0, bitmap.width, bitmap.height).data;
+      };
+      const [a, b] = [await pixels(given[0]), await pixels(given[1])];
+      if (a.length !== b.length) return 0;
+      let sum = 0;
+      for (let at = 0; at < a.length; at += 1) sum += (a[at] - b[at]) ** 2;
+      // A fourth of the numbers are alpha, which never differs.
+      return 10 * Math.log10(255 ** 2 / Math.max(sum / (0.75 * a.length), 1e-9));
+    },
+    files.map((bytes) => bytes.toString("base64")),
+  );
+}
+
+coldTest("sharpen shows both pictures and what was blurred, and the program draws the guided one again", "Sharpen", async (page, context) => {
+  await page.getByRole("button", { name: "Draw with and without" }).click();
+  await page.getByRole("slider", { name: "Compare: left without SAG, right with SAG" }).waitFor(PATIENCE);
+  await page.getByRole("button", { name: "Show what was blurred" }).click();
+  await page.getByText(/what was blurred: [1-9]\d? % of the picture/).waitFor();
+  await replayed(page, context, await download(page, "sharpened.png"));
+});
+
+coldTest("restyle redraws an example, and the program does it again with the photo at hand", "Restyle", async (page, context) => {
+  await page.getByText("apple.png, 192 × 192").waitFor();
+  await page.getByText("How much is kept").click();
+  await page.getByLabel("Inversion steps").fill("2");
+  await page.getByRole("button", { name: "Restyle", exact: true }).click();
+  await page.getByRole("slider", { name: "Compare: left original, right restyled" }).waitFor(PATIENCE);
+  await page.getByRole("button", { name: "Picture reconstruction" }).waitFor();
+  const path = await download(page, "restyled.png");
+  await writeFile(join(folder, "photo.png"), await readFile(`${ROOT}www/page/pictures/apple.png`));
+  await assert.rejects(run(PROGRAM, ["replay", path, "--device", "cpu", "--out", join(folder, "none.png"), "--quiet"], { cwd: folder }), /say with --source where it is/);
+  await replayed(page, context, path, "--source", "photo.png");
+});
