@@ -33,6 +33,7 @@ class Choices:
     two: float = 0.15
     sided: float = 0.15
     turned: float = 12.0  # degrees, at most
+    varied: float = 0.0  # how far photographs are recoloured and cut small: a place is to be known, not its few photographs
     all_pairs: bool = True  # else things are never seen on the backgrounds that `evaluate` asks for
 
 
@@ -166,7 +167,8 @@ class Composer:
             "caption": world.describe(dice, words, colour_name, scene_name, side),
             "shade": [dice.uniform(-0.14, 0.14), dice.uniform(-0.06, 0.06), *(dice.gauss(0, 0.025) for _ in range(3))],
             "photo": dice.randrange(1 << 16) if scene != NO_SCENE else 0,
-            "crop": [dice.uniform(0.75, 1), dice.random(), dice.random(), dice.choice([-1, 1])],
+            "crop": [dice.uniform(0.75 - 0.35 * choices.varied, 1), dice.random(), dice.random(), dice.choice([-1, 1])],
+            "tint": [choices.varied * dice.gauss(0, spread) for spread in (0.25, 0.25, 0.12, 0.12, 0.12)],
             "shadow": [dice.uniform(0.25, 0.5), dice.uniform(0.02, 0.06), dice.uniform(-0.03, 0.03)],
         }
 
@@ -250,6 +252,9 @@ class Composer:
         left, top = int(x * (photo.shape[2] - side)), int(y * (photo.shape[1] - side))
         crop = photo[None, :, top : top + side, left : left + side].float() / 255
         crop = F.interpolate(crop, (self.size, self.size), mode="bilinear", align_corners=False)[0]
+        contrast, light, *colour = plan["tint"]
+        gain = crop.new_tensor(colour).view(3, 1, 1).exp()
+        crop = ((crop - 0.5) * np.exp(contrast) + 0.5 + 0.5 * light) * gain
         return crop.flip(-1) if mirrored < 0 else crop
 
 

@@ -96,7 +96,7 @@ def features(network, images):
 
 
 @torch.no_grad()
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--model", type=Path, default=Path("models/mini"))
@@ -110,7 +110,7 @@ def main():
     parser.add_argument("--cfg-scale", type=float, default=7.5)
     parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     words = Words(args.model / "tokenizer")
     composer = Composer(args.pack, 128, SEED, Choices(dyed=0, two=0, sided=0), unseen=True)

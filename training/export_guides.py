@@ -1,4 +1,4 @@
-"""Writes trained guides as the program reads them, norms melted into the convolutions, in f16.
+"""Writes trained guides as the program reads them, norms melted into the convolutions.
 
     python -m training.export_guides --eyes runs/eyes --scorer runs/scorer --pack pack --out models/guides
 """
@@ -7,10 +7,9 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
 from safetensors.torch import save_file
 
-from . import loop, world
+from . import checkpoint, loop, world
 from .networks.guides import folded
 from .train_guides import make
 from .words import Words
@@ -24,11 +23,6 @@ def averaged(run, words):
     networks = make(state["config"], words, state["config"]["names"]["thing"])
     networks.load_state_dict(state["average"])
     return networks.eval(), state["step"]
-
-
-def half(weights):
-    """Tensors in f16, each with memory of its own."""
-    return {name: weight.detach().to(torch.float16).contiguous().clone() for name, weight in weights.items()}
 
 
 def settings(eyes, things, text=None):
@@ -57,7 +51,7 @@ def settings(eyes, things, text=None):
 UNUSED_BY_SCORER = ("embed.", "lateral.", "smooth.", "mask.", "heat.", "box.")
 
 
-def write_eyes(networks, things, out, name):
+def write_eyes(networks, things, out, name, bits=16):
     """`NAME.json`, `NAME.safetensors`, and for eyes that see places the text tower beside them."""
     out.mkdir(parents=True, exist_ok=True)
     eyes, text = networks["eyes"], networks["text"]
@@ -70,28 +64,29 @@ def write_eyes(networks, things, out, name):
     for key, value in list(weights.items()):
         if value.ndim == 4 and value.shape[2:] == (1, 1):
             weights[key] = value[:, :, 0, 0]
-    save_file(half(weights), out / f"{name}.safetensors")
+    save_file(checkpoint.narrowed(weights, bits), out / f"{name}.safetensors")
     made = settings(eyes, things, text.text.config if places else None)
     (out / f"{name}.json").write_text(json.dumps(made, indent=2) + "\n")
     if places:
         tower = {key.removeprefix("text."): value for key, value in text.state_dict().items()}
-        save_file(half(tower), out / "text.safetensors")
+        save_file(checkpoint.narrowed(tower, bits), out / "text.safetensors")
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--eyes", type=Path)
     parser.add_argument("--scorer", type=Path)
     parser.add_argument("--tokenizer", type=Path, default=Path("models/mini/tokenizer"))
+    parser.add_argument("--bits", type=int, choices=[8, 16], default=16)
     parser.add_argument("--out", type=Path, default=Path("models/guides"))
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     words = Words(args.tokenizer)
     things = list(json.loads((args.pack / "pack.json").read_text())["things"])
     for name, run in (("eyes", args.eyes), ("scorer", args.scorer)):
         if run:
             networks, step = averaged(run, words)
-            write_eyes(networks, things, args.out, name)
+            write_eyes(networks, things, args.out, name, args.bits)
             size = (args.out / f"{name}.safetensors").stat().st_size
             print(f"{name}: {size / 1e3:.0f} kB after {step} steps")
 

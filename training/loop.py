@@ -9,11 +9,17 @@ import torch
 
 
 class Average:
-    """An exponential average of a network's parameters; buffers are taken as they are."""
+    """An exponential average of a network's parameters and buffers; whole numbers are taken as they are."""
 
     def __init__(self, network, decay):
         self.decay, self.steps = decay, 0
         self.weights = {name: weight.detach().clone() for name, weight in network.state_dict().items()}
+
+    def resume(self, weights, steps):
+        """Goes on from what was kept, on the device where the network is."""
+        for name, weight in weights.items():
+            self.weights[name].copy_(weight)
+        self.steps = steps
 
     @torch.no_grad()
     def update(self, network):
@@ -45,7 +51,21 @@ def save(path, state):
 
 def load(path):
     """A checkpoint, or nothing when there is none."""
-    return torch.load(path, map_location="cpu", weights_only=False) if Path(path).exists() else None
+    if not Path(path).exists():
+        return None
+    return torch.load(path, map_location="cpu", weights_only=False)
+
+
+def dice():
+    """The state of torch's own generators, to resume with."""
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+
+
+def set_dice(state):
+    """Goes on from a state; one that another number of GPUs left behind counts for the CPU alone."""
+    torch.set_rng_state(state["cpu"])
+    if len(state["cuda"]) == torch.cuda.device_count() > 0:
+        torch.cuda.set_rng_state_all(state["cuda"])
 
 
 def run(steps, start, minutes, step, keep, every=200, note=print):

@@ -17,7 +17,11 @@ def names(seen, batch):
         "dye": torch.where(single, batch.dyes, none),
     }
     assert NO_COLOUR == -1
-    losses = [F.cross_entropy(seen[head], target, ignore_index=-1) for head, target in wanted.items()]
+    losses = []
+    for head, target in wanted.items():
+        # In a small batch there may be nothing to name: its mean would be no number.
+        asked = (target != -1).sum().clamp(min=1)
+        losses.append(F.cross_entropy(seen[head], target, ignore_index=-1, reduction="sum") / asked)
     return torch.stack(losses).sum()
 
 

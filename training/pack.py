@@ -77,6 +77,11 @@ def public_domain(folder):
     return photos
 
 
+def scene_of(name):
+    """The place that a photograph shows, if any that has a name here."""
+    return next((scene for scene, (_, photos) in world.SCENES.items() if name in photos.split()), None)
+
+
 def build(out, cache, everything):
     """Writes the pack's folder."""
     emoji, photos, names = fetch(cache)
@@ -98,8 +103,7 @@ def build(out, cache, everything):
     scenes = {scene: [] for scene in world.SCENES}
     owners = {}
     for file, owner in public_domain(photos).items():
-        stem = re.match(r"[a-z]+", file.name)[0]
-        scene = next((scene for scene, (_, stems) in world.SCENES.items() if stem in stems), None)
+        scene = scene_of(file.stem)
         if scene is None:
             continue
         (out / "scenes" / scene).mkdir(parents=True, exist_ok=True)

@@ -114,6 +114,8 @@ def retrieval(networks, batches, words):
                 pictures.append(seen[row])
                 texts.append(said[row])
     right, count = [0, 0], len(pictures) // 100 * 100
+    if not count:
+        raise SystemExit(f"{len(pictures)} pictures of different captions are too few to choose from: more --pictures")
     for start in range(0, count, 100):
         scores = torch.stack(pictures[start : start + 100]) @ torch.stack(texts[start : start + 100]).T
         own = torch.arange(100)
@@ -123,7 +125,7 @@ def retrieval(networks, batches, words):
 
 
 @torch.no_grad()
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--eyes", type=Path)
@@ -131,7 +133,7 @@ def main():
     parser.add_argument("--tokenizer", type=Path, default=Path("models/mini/tokenizer"))
     parser.add_argument("--pictures", type=int, default=600)
     parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     words = Words(args.tokenizer)
     composer = Composer(args.pack, 128, SEED, Choices(), unseen=True)

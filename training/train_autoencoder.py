@@ -67,7 +67,7 @@ def fidelity(network, composer, count=64):
     return float((-10 * ((again - images) ** 2 / 4).mean((1, 2, 3)).log10()).mean())
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints; goes on where it stopped")
@@ -84,7 +84,7 @@ def main():
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     torch.manual_seed(3)
     composer = Composer(args.pack, args.size, 3, CHOICES, device=args.device)
@@ -99,10 +99,10 @@ def main():
         start = state["step"]
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
-        average.weights, average.steps = state["average"], start
+        average.resume(state["average"], start)
         composer.resume(state["composer"])
         generator.set_state(state["crops"])
-        torch.set_rng_state(state["random"])
+        loop.set_dice(state["random"])
 
     def step(index):
         for group in optimiser.param_groups:
@@ -133,7 +133,7 @@ def main():
                 "average": average.weights,
                 "composer": composer.state(),
                 "crops": generator.get_state(),
-                "random": torch.get_rng_state(),
+                "random": loop.dice(),
             },
         )
 

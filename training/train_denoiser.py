@@ -84,7 +84,8 @@ class Latents:
         batch = self.composer.batch(count)
         latents = self.autoencoder.encode(batch.images * 2 - 1)
         if self.rows is None:
-            self.rows = torch.empty(self.stock, *latents.shape[1:], device=self.device)
+            # As a checkpoint holds them, so that a resumed training sees the very same.
+            self.rows = torch.empty(self.stock, *latents.shape[1:], dtype=torch.float16, device=self.device)
         for row, caption in enumerate(batch.captions):
             self.rows[self.next] = latents[row]
             self.captions[self.next] = caption
@@ -96,13 +97,12 @@ class Latents:
             self.more(chunk)
 
     def state(self):
-        """To resume with; latents in f16."""
-        rows = None if self.rows is None else self.rows.half().cpu()
-        return {"rows": rows, "captions": self.captions, "next": self.next, "composer": self.composer.state()}
+        """To resume with."""
+        return {"rows": self.rows.cpu(), "captions": self.captions, "next": self.next, "composer": self.composer.state()}
 
     def resume(self, state):
         """Goes on from a state."""
-        self.rows = state["rows"].float().to(self.device)
+        self.rows = state["rows"].to(self.device)
         self.captions, self.next = state["captions"], state["next"]
         self.composer.resume(state["composer"])
 
@@ -112,12 +112,16 @@ def loss_of(parts, words, x0, captions, t, noise):
     a = ALPHAS_CUMPROD.to(x0.device)[t]
     ids = torch.tensor([words.encode(caption) for caption in captions], device=x0.device)
     eps = parts["unet"](noised(x0, noise, t), t, parts["text_encoder"](ids))
-    snr = a / (1 - a)
-    weight = (MIN_SNR / snr).clamp(max=1).float()
-    return ((eps.float() - noise) ** 2).mean((1, 2, 3)).mul(weight).mean()
+    return ((eps.float() - noise) ** 2).mean((1, 2, 3)).mul(min_snr(a)).mean()
 
 
-def main():
+def min_snr(alphas_cumprod):
+    """What a step's error counts (Hang et al. 2023, <https://arxiv.org/abs/2303.09556>): `min(snr, 5) / snr` for predicted noise."""
+    snr = alphas_cumprod / (1 - alphas_cumprod)
+    return (MIN_SNR / snr).clamp(max=1).float()
+
+
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
@@ -138,10 +142,11 @@ def main():
     parser.add_argument("--decay", type=float, default=0.999, help="of the average of the weights")
     parser.add_argument("--stop", type=int, help="end after this step, as if the minutes were over")
     parser.add_argument("--minutes", type=float, default=600)
+    parser.add_argument("--bits", type=int, choices=[8, 16], default=16, help="of the weights that are written at the end")
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     torch.manual_seed(5)
     words = Words(args.tokenizer)
@@ -157,9 +162,9 @@ def main():
         start = state["step"]
         parts.load_state_dict(state["parts"])
         optimiser.load_state_dict(state["optimiser"])
-        average.weights, average.steps = state["average"], start
+        average.resume(state["average"], start)
         latents.resume(state["latents"])
-        torch.set_rng_state(state["random"])
+        loop.set_dice(state["random"])
     else:
         latents.fill()
 
@@ -171,7 +176,7 @@ def main():
         chosen = torch.randint(0, args.stock, (args.batch,))
         empty = (torch.rand(args.batch) < EMPTY).tolist()
         captions = ["" if none else latents.captions[at] for at, none in zip(chosen.tolist(), empty)]
-        x0 = latents.rows[chosen.to(args.device)]
+        x0 = latents.rows[chosen.to(args.device)].float()
         noise = torch.randn(x0.shape) + args.offset * torch.randn(*x0.shape[:2], 1, 1)
         t = torch.randint(0, 1000, (args.batch,))
         with torch.autocast(torch.device(args.device).type, torch.bfloat16, enabled=args.bf16):
@@ -192,14 +197,16 @@ def main():
                 "optimiser": optimiser.state_dict(),
                 "average": average.weights,
                 "latents": latents.state(),
-                "random": torch.get_rng_state(),
+                "random": loop.dice(),
             },
         )
 
     done = loop.run(min(args.steps, args.stop or args.steps), start, args.minutes, step, keep)
     parts.load_state_dict(average.weights)
     for part in ("unet", "text_encoder"):
-        checkpoint.write(parts[part].cpu(), args.run / "model", part)
+        checkpoint.write(parts[part].cpu(), args.run / "model", part, args.bits)
+    checkpoint.write(autoencoder.cpu(), args.run / "model", "vae", args.bits)
+    checkpoint.copy_rest(args.run / "model", tokenizer=args.tokenizer)
     print(json.dumps({"steps": done, "of": args.steps}))
 
 

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from . import loop, losses, world
-from .compose import Composer
+from .compose import Choices, Composer
 from .networks.guides import SIZE, Eyes, TextTower
 from .networks.text import ClipText
 from .words import Words
@@ -31,6 +31,7 @@ TEXT = {
     "num_hidden_layers": 1,
 }
 TEMPERATURE = 14.0
+CHOICES = Choices(scenes=0.5, varied=1.0)
 
 
 def roughen(images, dice):
@@ -67,25 +68,25 @@ def make(config, words, things):
     return torch.nn.ModuleDict({"eyes": Eyes(config), "text": TextTower(ClipText(text), config["embedding"])})
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints; goes on where it stopped")
     parser.add_argument("--tokenizer", type=Path, default=Path("models/mini/tokenizer"))
     parser.add_argument("--scorer", action="store_true")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=4e-3)
     parser.add_argument("--stop", type=int, help="end after this step, as if the minutes were over")
     parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     seed = 2 if args.scorer else 1
     torch.manual_seed(seed)
     words = Words(args.tokenizer)
-    composer = Composer(args.pack, SIZE, seed, device=args.device)
+    composer = Composer(args.pack, SIZE, seed, CHOICES, device=args.device)
     networks = make(SCORER if args.scorer else EYES, words, len(composer.names)).to(args.device)
     optimiser = torch.optim.AdamW(networks.parameters(), args.rate, weight_decay=0.02)
     average = loop.Average(networks, 0.995)
@@ -95,9 +96,9 @@ def main():
         start = state["step"]
         networks.load_state_dict(state["networks"])
         optimiser.load_state_dict(state["optimiser"])
-        average.weights, average.steps = state["average"], start
+        average.resume(state["average"], start)
         composer.resume(state["composer"])
-        torch.set_rng_state(state["random"])
+        loop.set_dice(state["random"])
 
     def step(index):
         for group in optimiser.param_groups:
@@ -106,7 +107,7 @@ def main():
         seen = networks["eyes"](roughen(batch.images, composer.random))
         loss = losses.names(seen, batch)
         if not args.scorer:
-            loss = loss + 2 * losses.mask(seen, batch) + 0.5 * losses.boxes(seen, batch)
+            loss = loss + 4 * losses.mask(seen, batch) + 0.5 * losses.boxes(seen, batch)
             ids, ends = tokens(words, batch.captions)
             texts = networks["text"](ids.to(args.device), ends.to(args.device))
             loss = loss + losses.pair(seen["embedding"], texts, TEMPERATURE, batch.captions)
@@ -126,7 +127,7 @@ def main():
                 "optimiser": optimiser.state_dict(),
                 "average": average.weights,
                 "composer": composer.state(),
-                "random": torch.get_rng_state(),
+                "random": loop.dice(),
                 "config": networks["eyes"].config,
             },
         )

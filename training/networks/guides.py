@@ -85,7 +85,9 @@ class Eyes(nn.Module):
             image = F.interpolate(image, (SIZE, SIZE), mode="bilinear", antialias=True)
         stages = self.trunk(image)
         pooled = self.pool(stages)
-        seen = {head: layer(pooled) for head, layer in self.names.items()}
+        # There are few photographs of a place: no single feature is to be what tells it.
+        sparse = F.dropout(pooled, 0.3, self.training)
+        seen = {head: layer(sparse if head == "scene" else pooled) for head, layer in self.names.items()}
         seen["embedding"] = F.normalize(self.embed(pooled), dim=1)
         if self.config["places"]:
             places = self.places(stages)
