@@ -1,6 +1,7 @@
 //! The networks: CLIP's text encoder, the U-Net, the autoencoders. Written once, against [`crate::tensor`].
 
 mod autoencoder;
+mod clip_layer;
 mod clip_text;
 pub mod config;
 pub mod guides;
@@ -8,6 +9,7 @@ mod input;
 mod layers;
 pub mod onnx;
 mod parameters;
+pub mod published;
 mod random;
 mod resnet;
 mod taesd;

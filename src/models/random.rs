@@ -66,7 +66,9 @@ fn spread_and_middle(name: &str, kind: Kind) -> (f32, f32) {
         } => (keeping(inputs * kh * kw), 0.0),
         Kind::Linear { inputs, .. } => (keeping(inputs), 0.0),
         Kind::Table { .. } => (keeping(1), 0.0),
-        Kind::Vector(_) if name.ends_with("weight") => (VECTOR_SPREAD, 1.0),
+        Kind::Vector(_) if name.ends_with("weight") || name.ends_with("running_var") => {
+            (VECTOR_SPREAD, 1.0)
+        }
         Kind::Vector(_) => (VECTOR_SPREAD, 0.0),
     }
 }

@@ -16,6 +16,7 @@ pub mod load;
 pub mod mini;
 pub mod names;
 pub mod numbers;
+pub mod published;
 pub mod recognise;
 pub mod sd15;
 pub mod source;

@@ -9,6 +9,7 @@ mod guided;
 mod guides;
 mod job;
 mod networks;
+mod published;
 mod schedules;
 mod trained;
 mod universal;

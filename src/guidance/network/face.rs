@@ -12,7 +12,7 @@ use crate::{
     engine::LocalFuture,
     error::{Error, Result},
     guidance::universal::Guide,
-    models::{Prepared, onnx::Network},
+    models::{Prepared, published::Encoder},
     tensor::Tensor,
 };
 
@@ -51,7 +51,7 @@ impl Default for FaceSettings {
 ///
 /// A picture without one has no loss: guidance is left out until there is.
 pub struct FaceIdentity {
-    recogniser: Network,
+    recogniser: Box<dyn Encoder>,
     input: Prepared,
     detector: Option<YuNet>,
     settings: FaceSettings,
@@ -67,7 +67,7 @@ impl FaceIdentity {
     /// # Errors
     /// When the target shows no face, the loss compares no embeddings, or the recogniser cannot be run.
     pub async fn new(
-        recogniser: Network,
+        recogniser: impl Encoder + 'static,
         input: Prepared,
         detector: Option<YuNet>,
         settings: FaceSettings,
@@ -80,7 +80,7 @@ impl FaceIdentity {
             )));
         }
         let mut guide = Self {
-            recogniser,
+            recogniser: Box::new(recogniser),
             input,
             detector,
             settings,
@@ -118,9 +118,7 @@ impl FaceIdentity {
         } else {
             self.input.apply(image)
         };
-        let mut outputs = self.recogniser.forward(&seen)?;
-        let said = outputs.swap_remove(0).tensor;
-        Ok(unit(&said.reshape([1, said.shape().elements()])))
+        Ok(unit(&self.recogniser.embed(&seen)?))
     }
 
     /// Something of each picture that shows a face, and a number for the others.

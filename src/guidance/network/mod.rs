@@ -4,10 +4,12 @@ mod crop;
 mod face;
 mod losses;
 pub mod matched;
+mod similarity;
 mod yunet;
 
 pub use face::{FaceIdentity, FaceSettings};
 pub use losses::Loss;
+pub use similarity::Similarity;
 pub use yunet::{Face, YuNet};
 
 use super::universal::Guide;

@@ -1,0 +1,212 @@
+//! Encoders that others have published, read from their weight files and known by what is in them.
+
+use std::rc::Rc;
+
+use super::{
+    header::Header, load::load, recognise::require_safetensors, source::Files, tensors::Tensors,
+};
+use crate::{
+    error::{Error, Result},
+    models::{
+        Input, Parameters, Recorder, Resampling,
+        config::ClipTextConfig,
+        guides::TextTower,
+        published::{
+            ClipResnet, ClipResnetConfig, ClipVision, ClipVisionConfig, Encoder, InceptionResnet,
+            InceptionResnetConfig, Normalisation,
+        },
+    },
+    tensor::Device,
+};
+
+/// Features of a head in every CLIP.
+const HEAD: usize = 64;
+
+/// An encoder, and what else its file held.
+pub struct Published {
+    /// What it is.
+    pub name: &'static str,
+    /// The encoder.
+    pub encoder: Rc<dyn Encoder>,
+    /// How it wants its pictures.
+    pub input: Input,
+    /// CLIP's text encoder, where the file has that too.
+    pub text: Option<TextTower>,
+}
+
+/// Which encoder a file holds, by a tensor that only it has.
+enum Kind {
+    Vision(ClipVisionConfig),
+    Resnet(ClipResnetConfig),
+    Facenet,
+}
+
+/// Reads a safetensors file: CLIP as transformers stores it, CLIP's residual network under `OpenAI`'s names, or `FaceNet`'s embedder under
+/// those of facenet-pytorch.
+///
+/// # Errors
+/// When it holds none of them, is not whole, or the device has no room.
+pub async fn encoder(
+    files: &dyn Files,
+    path: &str,
+    normalisation: Normalisation,
+    device: &Device,
+) -> Result<Published> {
+    let Some(source) = files.open(path).await? else {
+        return Err(wrong(files, format!("it has no {path}")));
+    };
+    require_safetensors(&*source).await?;
+    let header = Header::read(&*source).await?;
+    let shapes = Shapes(&header);
+    let Some(kind) = shapes.kind() else {
+        return Err(wrong(
+            files,
+            format!(
+                "{path} holds no encoder that is known here: CLIP from transformers, CLIP's RN50 with OpenAI's names, or facenet-pytorch's InceptionResnetV1"
+            ),
+        ));
+    };
+    let reading = |wanted: &'static [&'static str]| {
+        let mut tensors = Tensors::default();
+        let kept = move |name: &str| {
+            let counted = name.ends_with("num_batches_tracked") || name.ends_with("position_ids");
+            let own = wanted.is_empty() || wanted.iter().any(|head| name.starts_with(head));
+            (own && !counted && !name.starts_with("logits."))
+                .then(|| name.replace("text_projection", "project"))
+        };
+        tensors.add(Rc::clone(&source), &header, kept)?;
+        Ok(tensors)
+    };
+    match kind {
+        Kind::Vision(config) => {
+            let tensors = reading(&["vision_model.", "visual_projection."])?;
+            let encoder = build(&tensors, device, |p| ClipVision::new(&config, p)).await?;
+            let text = match shapes.text() {
+                Some((config, width)) => {
+                    let tensors = reading(&["text_model.", "text_projection."])?;
+                    Some(build(&tensors, device, |p| TextTower::new(&config, width, p)).await?)
+                }
+                None => None,
+            };
+            Ok(Published {
+                name: "CLIP ViT",
+                encoder: Rc::new(encoder),
+                input: normalisation.input(config.image_size),
+                text,
+            })
+        }
+        Kind::Resnet(config) => {
+            let tensors = reading(&["visual."])?;
+            let encoder = build(&tensors, device, |p| ClipResnet::new(&config, p)).await?;
+            Ok(Published {
+                name: "CLIP ResNet",
+                encoder: Rc::new(encoder),
+                input: normalisation.input(config.image_size),
+                text: None,
+            })
+        }
+        Kind::Facenet => {
+            let config = InceptionResnetConfig::facenet();
+            let tensors = reading(&[])?;
+            let encoder = build(&tensors, device, |p| InceptionResnet::new(&config, p)).await?;
+            Ok(Published {
+                name: "InceptionResnetV1",
+                encoder: Rc::new(encoder),
+                input: facenet_input(),
+                text: None,
+            })
+        }
+    }
+}
+
+/// How facenet-pytorch's embedder wants faces: 160 pixels a side, `(v - 127.5) / 128`.
+pub fn facenet_input() -> Input {
+    Input {
+        size: Some([160; 2]),
+        resampling: Resampling::Bicubic,
+        antialias: false,
+        scale: 255.0,
+        mean: [127.5; 3],
+        std: [128.0; 3],
+        ..Input::default()
+    }
+}
+
+/// What a file's tensors are shaped like.
+struct Shapes<'a>(&'a Header);
+
+impl Shapes<'_> {
+    fn of(&self, name: &str) -> Option<&[usize]> {
+        let entry = self.0.entries.iter().find(|entry| entry.name == name);
+        entry.map(|entry| &entry.shape[..])
+    }
+
+    /// How many there are of a numbered part, by a tensor of each.
+    fn count(&self, before: &str, after: &str) -> usize {
+        let there = |at: &usize| self.of(&format!("{before}{at}{after}")).is_some();
+        (0..self.0.entries.len()).take_while(there).count()
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        let vision = self.of("vision_model.embeddings.patch_embedding.weight");
+        if let Some(&[hidden, _, patch, _]) = vision {
+            let places = self.of("vision_model.embeddings.position_embedding.weight")?;
+            let layers = "vision_model.encoder.layers.";
+            return Some(Kind::Vision(ClipVisionConfig {
+                hidden_size: hidden,
+                intermediate_size: self.of(&format!("{layers}0.mlp.fc1.weight"))?[0],
+                num_hidden_layers: self.count(layers, ".mlp.fc1.weight"),
+                num_attention_heads: hidden / HEAD,
+                image_size: places[0].checked_sub(1)?.isqrt() * patch,
+                patch_size: patch,
+                projection_dim: self.of("visual_projection.weight")?[0],
+            }));
+        }
+        if let Some(&[places, channels]) = self.of("visual.attnpool.positional_embedding") {
+            let blocks = |stage| self.count(&format!("visual.layer{stage}."), ".conv1.weight");
+            return Some(Kind::Resnet(ClipResnetConfig {
+                layers: [1, 2, 3, 4].map(blocks),
+                width: self.of("visual.conv3.weight")?[0],
+                heads: channels / HEAD,
+                image_size: places.checked_sub(1)?.isqrt() * 32,
+                embedding: self.of("visual.attnpool.c_proj.weight")?[0],
+            }));
+        }
+        self.of("conv2d_1a.conv.weight").map(|_| Kind::Facenet)
+    }
+
+    /// The text encoder's sizes, and those of its embeddings.
+    fn text(&self) -> Option<(ClipTextConfig, usize)> {
+        let &[vocab_size, hidden_size] = self.of("text_model.embeddings.token_embedding.weight")?
+        else {
+            return None;
+        };
+        let layers = "text_model.encoder.layers.";
+        let config = ClipTextConfig {
+            vocab_size,
+            hidden_size,
+            intermediate_size: self.of(&format!("{layers}0.mlp.fc1.weight"))?[0],
+            num_hidden_layers: self.count(layers, ".mlp.fc1.weight"),
+            num_attention_heads: hidden_size / HEAD,
+            ..ClipTextConfig::sd15()
+        };
+        Some((config, self.of("text_projection.weight")?[0]))
+    }
+}
+
+async fn build<T>(
+    tensors: &Tensors,
+    device: &Device,
+    new: impl Fn(&mut dyn Parameters) -> Result<T>,
+) -> Result<T> {
+    let needed = Recorder::record(&new)?;
+    let mut loaded = load(tensors, &needed, device, &mut |_| ()).await?;
+    new(&mut loaded)
+}
+
+fn wrong(files: &dyn Files, problem: String) -> Error {
+    Error::Weights {
+        place: files.place().to_owned(),
+        problem,
+    }
+}

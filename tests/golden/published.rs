@@ -1,0 +1,205 @@
+//! Networks that others have published are what PyTorch makes of them.
+
+use guidestar::{
+    models::{
+        Kind, Parameters, Random, Recorder,
+        config::ClipTextConfig,
+        guides::TextTower,
+        published::{
+            ClipResnet, ClipResnetConfig, ClipVision, ClipVisionConfig, Encoder, InceptionResnet,
+            InceptionResnetConfig, Normalisation,
+        },
+    },
+    tensor::{Device, Interpolation, Keep, Tensor},
+    weights::{MemoryFiles, published},
+};
+use safetensors::tensor::{Dtype, TensorView};
+
+use super::{devices, fixture::Fixture, pass_limit};
+
+/// The processor, and a GPU in f32.
+const DEVICES: usize = 2;
+/// As in the script.
+const ENLARGED: usize = 4;
+
+fn encoders(device: &Device) -> [(&'static str, Box<dyn Encoder>); 3] {
+    let mut drawn = Random::new(device);
+    let vit = ClipVision::new(&ClipVisionConfig::tiny(), &mut drawn).unwrap();
+    let resnet = ClipResnet::new(&ClipResnetConfig::tiny(), &mut drawn).unwrap();
+    let facenet = InceptionResnet::new(&InceptionResnetConfig::tiny(), &mut drawn).unwrap();
+    [
+        ("vit", Box::new(vit)),
+        ("resnet", Box::new(resnet)),
+        ("facenet", Box::new(facenet)),
+    ]
+}
+
+fn image(fixture: &Fixture, name: &str, device: &Device) -> Tensor {
+    let small = fixture.tensor(&format!("{name}/image"), device);
+    if name == "vit" {
+        return small;
+    }
+    let [_, h, w, _] = small.dims();
+    small.resize([ENLARGED * h, ENLARGED * w], Interpolation::Nearest, false)
+}
+
+#[test]
+fn published_encoders_give_the_embeddings_of_pytorch() {
+    let fixture = Fixture::read("published");
+    for device in devices().iter().take(DEVICES) {
+        for (name, encoder) in encoders(device) {
+            let found = encoder.embed(&image(&fixture, name, device)).unwrap();
+            fixture.check(&format!("{name}/embedding"), &found, pass_limit(device));
+        }
+    }
+}
+
+#[test]
+fn gradients_go_through_published_encoders() {
+    let fixture = Fixture::read("published");
+    let device = Device::cpu().unwrap();
+    let read = |tensor: &Tensor| pollster::block_on(tensor.read()).unwrap();
+    for (name, encoder) in encoders(&device) {
+        let start = image(&fixture, name, &device).rows(0..1);
+        let shape = start.shape().clone();
+        let numbers = read(&start);
+        let sum = |x: &Tensor| {
+            encoder
+                .embed(x)
+                .unwrap()
+                .mul(&weights(&device, name))
+                .sum(&[1])
+        };
+        let leaf = start.tracked(Keep::Milestones);
+        let gradient = read(&sum(&leaf).gradient(&[&leaf], 1.0).unwrap()[0]);
+        let size = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
+        let at = |step: f32| {
+            let pairs = numbers.iter().zip(&gradient);
+            let moved: Vec<f32> = pairs.map(|(x, g)| x + step * g / size).collect();
+            read(&sum(&device.tensor(shape.clone(), moved)))[0]
+        };
+        // A long step goes over many kinks, a short one is lost in rounding: one of them has to fit.
+        let off = [0.2, 0.05, 0.0125]
+            .map(|step| ((at(step) - at(-step)) / (2.0 * step) / size - 1.0).abs());
+        eprintln!("{name}: three steps along a gradient of {size:.5} are off by {off:?}");
+        assert!(
+            size > 0.0 && off.iter().any(|&off| off < 0.02),
+            "{name}: {off:?}"
+        );
+    }
+}
+
+/// A number for each of an embedding's, none like another.
+fn weights(device: &Device, name: &str) -> Tensor {
+    let count = match name {
+        "vit" => 20,
+        "resnet" => 12,
+        _ => 10,
+    };
+    let numbers = (0..count).map(|at: u16| f32::from(at * 7 % 11) / 5.0 - 1.0);
+    device.tensor([1, usize::from(count)], numbers.collect())
+}
+
+/// A safetensors file of what a network needs, drawn, under the names that `rename` gives them.
+fn file(
+    device: &Device,
+    rename: impl Fn(&str) -> String,
+    networks: &[&dyn Fn(&mut dyn Parameters) -> guidestar::Result<()>],
+) -> Vec<u8> {
+    let mut drawn = Random::new(device);
+    let mut stored: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+    for network in networks {
+        for needed in Recorder::record(network).unwrap() {
+            let laid_out = drawn.take(&needed.name, needed.kind).unwrap();
+            let order: &[usize] = match needed.kind {
+                Kind::Conv { .. } => &[3, 2, 0, 1],
+                Kind::Linear { .. } => &[1, 0],
+                Kind::Table { .. } => &[0, 1],
+                Kind::Vector(_) => &[0],
+            };
+            let numbers = pollster::block_on(laid_out.permute(order).read()).unwrap();
+            let bytes = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+            stored.push((rename(&needed.name), needed.kind.stored(), bytes));
+        }
+    }
+    // What training counted is in public files too, and is for nothing here.
+    stored.push((
+        "visual.bn1.num_batches_tracked".to_owned(),
+        vec![1],
+        vec![0; 4],
+    ));
+    let views = stored.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
+        (name.clone(), view)
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+#[test]
+fn a_file_is_known_by_the_encoder_that_it_holds() {
+    let device = Device::cpu().unwrap();
+    let vision = ClipVisionConfig {
+        hidden_size: 64,
+        num_attention_heads: 1,
+        ..ClipVisionConfig::tiny()
+    };
+    let text = ClipTextConfig {
+        vocab_size: 60,
+        hidden_size: 64,
+        num_attention_heads: 1,
+        ..ClipTextConfig::tiny()
+    };
+    let resnet = ClipResnetConfig {
+        heads: 2,
+        ..ClipResnetConfig::tiny()
+    };
+    let clip = file(
+        &device,
+        |name| name.replace("project.weight", "text_projection.weight"),
+        &[&|p| ClipVision::new(&vision, p).map(drop), &|p| {
+            TextTower::new(&text, vision.projection_dim, p).map(drop)
+        }],
+    );
+    let rn50 = file(
+        &device,
+        str::to_owned,
+        &[&|p| ClipResnet::new(&resnet, p).map(drop)],
+    );
+    let files = MemoryFiles::new("published")
+        .with("clip.safetensors", clip)
+        .with("rn50.safetensors", rn50)
+        .with("other.safetensors", file(&device, str::to_owned, &[]));
+    let open = |path| {
+        let opened = published::encoder(&files, path, Normalisation::Clip, &device);
+        pollster::block_on(opened)
+    };
+    let picture = |side: usize| {
+        let numbers = (0..side * side * 3).map(|at| (at * 13 % 29) as f32 / 14.0 - 1.0);
+        device.tensor([1, side, side, 3], numbers.collect())
+    };
+    let read = |tensor: &Tensor| pollster::block_on(tensor.read()).unwrap();
+    let same = |a: &dyn Encoder, b: &dyn Encoder, side| {
+        let [a, b] = [a, b].map(|encoder| read(&encoder.embed(&picture(side)).unwrap()));
+        assert_eq!(a, b);
+    };
+    let clip = open("clip.safetensors").unwrap();
+    assert_eq!(clip.name, "CLIP ViT");
+    assert_eq!(clip.input.size, Some([24, 24]));
+    let drawn = ClipVision::new(&vision, &mut Random::new(&device)).unwrap();
+    same(&*clip.encoder, &drawn, 24);
+    let said = |tower: &TextTower| read(&tower.embed(&[vec![1, 5, 9, 2]], &[3]));
+    let tower = TextTower::new(&text, vision.projection_dim, &mut Random::new(&device));
+    assert_eq!(said(&clip.text.unwrap()), said(&tower.unwrap()));
+
+    let rn50 = open("rn50.safetensors").unwrap();
+    assert_eq!(rn50.name, "CLIP ResNet");
+    assert!(rn50.text.is_none());
+    let drawn = ClipResnet::new(&resnet, &mut Random::new(&device)).unwrap();
+    same(&*rn50.encoder, &drawn, 64);
+
+    let other = open("other.safetensors").err().unwrap().to_string();
+    assert!(
+        other.contains("holds no encoder that is known here"),
+        "{other}"
+    );
+}
