@@ -5,6 +5,7 @@ mod gradients;
 mod guides;
 mod networks;
 mod refusals;
+mod slopes;
 mod small;
 mod standard;
 

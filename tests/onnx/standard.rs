@@ -14,7 +14,7 @@ use guidestar::{
 
 use crate::{cpu, elements, skip};
 
-const DATA: &str = "/usr/lib/python3/dist-packages/onnx/backend/test/data";
+pub const DATA: &str = "/usr/lib/python3/dist-packages/onnx/backend/test/data";
 
 /// How far results may be off, as a share of their size and in itself.
 const LIMITS: [f32; 2] = [1e-4, 1e-5];
@@ -66,7 +66,7 @@ enum Verdict {
     Failed(String),
 }
 
-fn constants(folder: &Path, kind: &str) -> Result<Vec<Constant>> {
+pub fn constants(folder: &Path, kind: &str) -> Result<Vec<Constant>> {
     let mut found = Vec::new();
     loop {
         let path = folder.join(format!("{kind}_{}.pb", found.len()));
@@ -77,7 +77,7 @@ fn constants(folder: &Path, kind: &str) -> Result<Vec<Constant>> {
     }
 }
 
-fn copy(constant: &Constant) -> Constant {
+pub fn copy(constant: &Constant) -> Constant {
     let numbers = constant.numbers().clone();
     Constant::new(constant.dims().to_vec(), constant.element(), numbers)
 }
