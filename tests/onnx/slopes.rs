@@ -24,10 +24,23 @@ const NOTHING: f64 = 1e-3;
 const MOST: usize = 4000;
 
 /// What cannot agree, and why.
-const OTHERWISE: [(&str, &str); 0] = [];
+const OTHERWISE: [(&str, &str); 4] = [
+    ("acosh_example", "one number is where the function begins"),
+    (
+        "softmax_large_number",
+        "f32 has no steps as short as the slope needs",
+    ),
+    (
+        "reduce_min_default_axes_keepdims_example",
+        "the two least numbers are nearly alike",
+    ),
+    ("test_round", "some numbers lie half-way between two"),
+];
+/// What says that an input is a weight: nobody asks for the gradient of one.
+const WEIGHT: &str = "only what a network is given can be tracked";
 
 enum Verdict {
-    /// Nothing real comes out of something real.
+    /// Nothing real comes out of something real, or it is a weight.
     NoSlope,
     Agrees,
     Failed(String),
@@ -69,6 +82,7 @@ fn judge(network: &Network, inputs: &[Constant], at: usize, device: &Device) -> 
     };
     let gradient = match score.gradient(&[&leaf], 1.0) {
         Ok(gradient) => elements(&gradient[0]),
+        Err(error) if error.to_string().contains(WEIGHT) => return Verdict::NoSlope,
         Err(error) => return Verdict::Failed(error.to_string()),
     };
     let length = |all: &[f32]| {
@@ -152,12 +166,14 @@ fn operators_gradients_are_what_central_differences_say() {
             }
         }
     }
-    eprintln!("{agree} inputs of operators have the slope they should, {flat} have none");
+    eprintln!(
+        "{agree} inputs of operators have the slope they should, {flat} have none; otherwise: {OTHERWISE:?}"
+    );
     assert!(
         failed.is_empty(),
         "{} fail:\n{}",
         failed.len(),
         failed.join("\n")
     );
-    assert!(agree >= 400, "only {agree}");
+    assert!(agree >= 500, "only {agree}");
 }
