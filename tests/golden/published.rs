@@ -1,5 +1,7 @@
 //! Networks that others have published are what PyTorch makes of them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use guidestar::{
     models::{
         Kind, Parameters, Random, Recorder,
