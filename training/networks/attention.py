@@ -1,6 +1,7 @@
-"""Scaled dot-product attention, also for torch 1.13, which has no fused one."""
+"""Scaled dot-product attention and norms, also for torch 1.13, which has no fused attention and no norm of mixed types."""
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 
@@ -13,3 +14,17 @@ def attend(q, k, v, causal=False):
         later = torch.ones(scores.shape[-2:], dtype=torch.bool, device=q.device).triu(1)
         scores = scores.masked_fill(later, float("-inf"))
     return scores.softmax(-1) @ v
+
+
+class GroupNorm(nn.GroupNorm):
+    """In f32 whatever is around it, as autocast has it on a GPU."""
+
+    def forward(self, x):
+        return super().forward(x.float())
+
+
+class LayerNorm(nn.LayerNorm):
+    """In f32 whatever is around it."""
+
+    def forward(self, x):
+        return super().forward(x.float())

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from .attention import attend
+from .attention import LayerNorm, attend
 
 
 class Attention(nn.Module):
@@ -35,7 +35,7 @@ class Layer(nn.Module):
         super().__init__()
         width = config["hidden_size"]
         self.self_attn = Attention(width, config["num_attention_heads"])
-        self.layer_norm1, self.layer_norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.layer_norm1, self.layer_norm2 = LayerNorm(width), LayerNorm(width)
         self.mlp = Mlp(width, config["intermediate_size"])
 
     def forward(self, x):
@@ -61,7 +61,7 @@ class Transformer(nn.Module):
         self.embeddings = Embeddings(config)
         self.encoder = nn.Module()
         self.encoder.layers = nn.ModuleList(Layer(config) for _ in range(config["num_hidden_layers"]))
-        self.final_layer_norm = nn.LayerNorm(config["hidden_size"])
+        self.final_layer_norm = LayerNorm(config["hidden_size"])
 
     def forward(self, tokens):
         x = self.embeddings(tokens)

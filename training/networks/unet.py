@@ -6,13 +6,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .attention import attend
+from .attention import GroupNorm, LayerNorm, attend
 
 
 class Resnet(nn.Module):
     def __init__(self, inputs, outputs, time, groups):
         super().__init__()
-        self.norm1, self.norm2 = nn.GroupNorm(groups, inputs, 1e-5), nn.GroupNorm(groups, outputs, 1e-5)
+        self.norm1, self.norm2 = GroupNorm(groups, inputs, 1e-5), GroupNorm(groups, outputs, 1e-5)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.time_emb_proj = nn.Linear(time, outputs)
@@ -60,7 +60,7 @@ class FeedForward(nn.Module):
 class TransformerBlock(nn.Module):
     def __init__(self, width, context, heads):
         super().__init__()
-        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(width) for _ in range(3))
+        self.norm1, self.norm2, self.norm3 = (LayerNorm(width) for _ in range(3))
         self.attn1, self.attn2 = Attention(width, width, heads), Attention(width, context, heads)
         self.ff = FeedForward(width)
 
@@ -74,7 +74,7 @@ class TransformerBlock(nn.Module):
 class Transformer(nn.Module):
     def __init__(self, width, context, heads, groups):
         super().__init__()
-        self.norm = nn.GroupNorm(groups, width, 1e-6)
+        self.norm = GroupNorm(groups, width, 1e-6)
         self.proj_in, self.proj_out = nn.Conv2d(width, width, 1), nn.Conv2d(width, width, 1)
         self.transformer_blocks = nn.ModuleList([TransformerBlock(width, context, heads)])
 
@@ -163,7 +163,7 @@ class Unet(nn.Module):
             inputs = [(below if layer == 0 else width) + skips.pop() for layer in range(layers + 1)]
             self.up_blocks.append(Level(inputs, width, level < last, config, "up" if level else None))
             below = width
-        self.conv_norm_out = nn.GroupNorm(groups, widths[0], 1e-5)
+        self.conv_norm_out = GroupNorm(groups, widths[0], 1e-5)
         self.conv_out = nn.Conv2d(widths[0], config["out_channels"], 3, padding=1)
 
     def forward(self, x, t, context):
