@@ -11,6 +11,14 @@ build_page() {
   bash scripts/page/stamp.sh "$folder"
 }
 
+# say_size FOLDER : what a first visit fetches, as a server sends it packed.
+say_size() {
+  local engine shell
+  engine=$(cat "$1"/page-*/engine/*.wasm.gz | wc -c)
+  shell=$(find "$1"/page-* -name '*.gz' ! -name '*.wasm.gz' -exec cat {} + | wc -c)
+  say "packed: the engine takes $((engine / 1000)) kB, the page around it $((shell / 1000)) kB"
+}
+
 need_page_browser() {
   have chromium || apt_install chromium
   # The screenshots are drawn with this font.

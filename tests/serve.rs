@@ -32,6 +32,10 @@ impl Server {
                 "site/page-0123456789abcdef/engine/guidestar_bg.wasm",
                 "wasm",
             ),
+            (
+                "site/page-0123456789abcdef/engine/guidestar_bg.wasm.gz",
+                "packed",
+            ),
             ("site/models/mini/unet.safetensors", "0123456789"),
             ("site/.hidden", "hidden"),
             ("secret", "secret"),
@@ -157,6 +161,30 @@ fn stamped_files_are_kept_and_the_others_asked_for_by_their_tag() {
         (changed.status(), changed.body()),
         ("200", "<!doctype html>.")
     );
+}
+
+#[test]
+fn what_is_packed_is_sent_so_to_those_who_take_it() {
+    let server = Server::start();
+    let file = "/page-0123456789abcdef/engine/guidestar_bg.wasm";
+    let packed = server.get(file, "Accept-Encoding: br, gzip\r\n");
+    assert_eq!((packed.status(), packed.body()), ("200", "packed"));
+    assert_eq!(packed.field("Content-Encoding"), "gzip");
+    assert_eq!(packed.field("Content-Type"), "application/wasm");
+    assert!(packed.field("Cache-Control").contains("immutable"));
+    let plain = server.get(file, "");
+    assert_eq!(
+        (plain.field("Content-Encoding"), plain.body()),
+        ("", "wasm")
+    );
+    assert_ne!(plain.field("ETag"), packed.field("ETag"));
+    for answer in [&plain, &packed] {
+        assert_eq!(answer.field("Vary"), "Accept-Encoding");
+    }
+    let part = server.get(file, "Accept-Encoding: gzip\r\nRange: bytes=1-2\r\n");
+    assert_eq!((part.status(), part.body()), ("206", "as"));
+    let other = server.get("/sw.js", "Accept-Encoding: gzip\r\n");
+    assert_eq!((other.field("Content-Encoding"), other.body()), ("", "0;"));
 }
 
 #[test]

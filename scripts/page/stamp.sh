@@ -38,3 +38,7 @@ mapfile -t model < <(find models -type f ! -name '*.md' | LC_ALL=C sort)
 version=$(hash_of "${shell[@]}" files.json)
 sed -i.bak "s/\"unstamped\"/\"$version\"/" sw.js
 rm sw.js.bak
+
+# For servers that send files packed: `guidestar serve` does, and others can be told to. Only what is kept for ever never differs from
+# the file beside it.
+find "page-$stamp" -type f -size +1k ! -name '*.gz' -exec gzip -9 -n -k {} +

@@ -7,11 +7,16 @@ use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use super::flags::Talk;
 use crate::session::Event;
 
+/// A bar of steps.
+const STEPS: &str = "{msg} {wide_bar} step {pos} of {len}, {prefix}";
+
 /// Tells what is going on.
 pub struct Report {
     talk: Talk,
     bar: ProgressBar,
     loading: Option<String>,
+    /// Whether the bar shows what is being prepared.
+    preparing: bool,
     pictures: usize,
     /// What guides said last.
     guided: String,
@@ -24,6 +29,7 @@ impl Report {
             talk,
             bar: ProgressBar::hidden(),
             loading: None,
+            preparing: false,
             pictures: 1,
             guided: String::new(),
         }
@@ -57,10 +63,22 @@ impl Report {
             } => {
                 self.pictures = *count;
                 self.say(&format!("{} on {device} in {precision}", job.model));
-                self.start_bar(
-                    *steps as u64,
-                    "{msg} {wide_bar} step {pos} of {len}, {prefix}",
-                );
+                self.start_bar(*steps as u64, STEPS);
+            }
+            Event::Preparing {
+                done,
+                of,
+                left_secs,
+            } => {
+                if !self.preparing {
+                    self.preparing = true;
+                    self.start_bar(
+                        *of as u64,
+                        "preparing shaders {wide_bar} {pos} of {len}, {prefix}",
+                    );
+                }
+                self.bar.set_position(*done as u64);
+                self.bar.set_prefix(format!("{} left", span(*left_secs)));
             }
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::Step {
@@ -70,6 +88,10 @@ impl Report {
                 rate,
                 left_secs,
             } => {
+                if self.preparing {
+                    self.preparing = false;
+                    self.start_bar(*of as u64, STEPS);
+                }
                 self.bar.set_length(*of as u64);
                 self.bar.set_position(*step as u64);
                 let which = format!("picture {} of {}", picture + 1, self.pictures);
@@ -97,8 +119,7 @@ impl Report {
                 left_secs,
             } => {
                 if *step == 1 {
-                    let template = "{msg} {wide_bar} step {pos} of {len}, {prefix}";
-                    self.start_bar(*of as u64, template);
+                    self.start_bar(*of as u64, STEPS);
                     self.bar.set_message("finding the source's latents");
                 }
                 self.bar.set_position(*step as u64);

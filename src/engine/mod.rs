@@ -126,6 +126,17 @@ pub trait Upload {
     fn finish(self: Box<Self>) -> Result<Value>;
 }
 
+/// Something that a device makes ready, piece by piece.
+pub trait Preparation {
+    /// Pieces that are to be made ready, in all.
+    fn pieces(&self) -> usize;
+    /// Makes the next piece ready; false when there is none.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn next(&mut self) -> LocalFuture<'_, Result<bool>>;
+}
+
 /// What a device must do. Shapes are checked by [`crate::tensor::Tensor`] before anything arrives here.
 pub trait Engine {
     /// What this is.
@@ -178,6 +189,15 @@ pub trait Engine {
     /// An engine that plans as this one does, computes nothing and stores nothing.
     fn planner(&self) -> Rc<dyn Engine> {
         dry::engine()
+    }
+
+    /// Begins to make ready what computing these values together will need for the first time, such as compiled kernels. An
+    /// engine that needs nothing says so.
+    ///
+    /// # Errors
+    /// When the device has no room or is lost.
+    fn prepare(&self, _values: &[&Value]) -> Result<Option<Box<dyn Preparation>>> {
+        Ok(None)
     }
 
     /// Computes the values together, and says how long each step took. An engine without steps says nothing.

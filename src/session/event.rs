@@ -32,6 +32,15 @@ pub enum Event {
         /// Steps a picture takes.
         steps: usize,
     },
+    /// The device compiles what the job needs for the first time.
+    Preparing {
+        /// Kernels compiled.
+        done: usize,
+        /// Kernels to compile.
+        of: usize,
+        /// Seconds that the others take, at the rate so far.
+        left_secs: f64,
+    },
     /// Something was done differently than asked.
     Warning {
         /// What, and why.

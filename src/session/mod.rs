@@ -20,6 +20,7 @@ mod memory;
 pub mod notes;
 mod open;
 mod origin;
+mod prepare;
 mod preview;
 mod quirks;
 mod run;

@@ -7,6 +7,7 @@ use super::{
     assemble::{self, Lent, Parts},
     clock::now_secs,
     guide, notes,
+    prepare::Preparing,
     preview::Seen,
     waypoint::Waypoint,
 };
@@ -96,6 +97,7 @@ pub struct Run {
     at: Waypoint,
     made: Option<Made>,
     seen: Option<Seen>,
+    is_prepared: bool,
     clock: Clock,
 }
 
@@ -107,8 +109,36 @@ enum Stage {
         walker: Box<Walker>,
         step: usize,
     },
+    /// A step that was taken, but not computed: the device gets ready for it.
+    Prepare(Preparing, Box<Taken>),
     Decode(Tensor, Box<Walker>),
     Done,
+}
+
+/// A step that was taken, before it is computed.
+struct Taken {
+    /// The latents it ends at.
+    x: Tensor,
+    prediction: Prediction,
+    walker: Box<Walker>,
+    step: usize,
+}
+
+impl Taken {
+    /// What a step ends with, to be read back: that is what makes it end, and what is left of it should the device be lost.
+    fn end(&self) -> Tensor {
+        Tensor::concat(&[&self.x, &self.prediction.eps], 3)
+    }
+
+    /// All that must be computed together.
+    fn results<'a>(&'a self, end: &'a Tensor) -> Vec<&'a Tensor> {
+        let prediction = &self.prediction;
+        // A multistep sampler remembers the noise: left unevaluated, the next step would ask the U-Net for it again.
+        let mut results = vec![&self.x, &prediction.eps, end];
+        results.extend(&prediction.remembered);
+        results.extend(prediction.maps.iter().map(|map| &map.values));
+        results
+    }
 }
 
 /// What walks down to one picture, and remembers it on the way.
@@ -169,6 +199,7 @@ impl Run {
             timesteps: start.schedule.num_train_timesteps,
             made: None,
             seen: None,
+            is_prepared: false,
             parts,
             waiting,
             device,
@@ -198,7 +229,17 @@ impl Run {
                     });
                 }
                 Stage::Begin => self.stage = self.begin()?,
-                Stage::Sample { x, walker, step } => self.sample(&x, walker, step).await?,
+                Stage::Sample { x, walker, step } => {
+                    let taken = self.sample(&x, walker, step).await?;
+                    self.stage = Stage::Prepare(self.prepare(&taken)?, Box::new(taken));
+                }
+                Stage::Prepare(mut preparing, taken) => match preparing.next().await? {
+                    Some(event) => {
+                        self.waiting.push_back(event);
+                        self.stage = Stage::Prepare(preparing, taken);
+                    }
+                    None => self.settle(*taken).await?,
+                },
                 Stage::Decode(x, walker) => self.decode(&x, *walker).await?,
             }
         }
@@ -292,7 +333,7 @@ impl Run {
         }
     }
 
-    async fn sample(&mut self, x: &Tensor, mut walker: Box<Walker>, step: usize) -> Result<()> {
+    async fn sample(&mut self, x: &Tensor, mut walker: Box<Walker>, step: usize) -> Result<Taken> {
         let (from, to) = self.parts.walk[step];
         let (x, prediction) = if walker.universal.is_some() {
             self.guided(x, &mut walker, step).await?
@@ -302,13 +343,39 @@ impl Run {
             let x = walker.sampler.step(x, &prediction.eps, from, to);
             (x, prediction)
         };
-        // What a step ends with is read back: that is what makes it end, and what is left of it should the device be lost.
-        let end = Tensor::concat(&[&x, &prediction.eps], 3);
-        // A multistep sampler remembers the noise: left unevaluated, the next step would ask the U-Net for it again.
-        let mut results = vec![&x, &prediction.eps, &end];
-        results.extend(&prediction.remembered);
-        results.extend(prediction.maps.iter().map(|map| &map.values));
-        self.device.eval(&results)?;
+        Ok(Taken {
+            x,
+            prediction,
+            walker,
+            step,
+        })
+    }
+
+    /// Before the first step, what it and the decoder need is made ready.
+    fn prepare(&mut self, taken: &Taken) -> Result<Preparing> {
+        let mut parts = Vec::new();
+        let is_first = !std::mem::replace(&mut self.is_prepared, true);
+        // An eager device prepares nothing, and would decode at once.
+        if is_first && let Some(step) = self.device.prepare(&taken.results(&taken.end()))? {
+            let shape = taken.x.shape().clone();
+            let blank = vec![0.0; shape.iter().product()];
+            let image = self.autoencoder.decode(&self.device.tensor(shape, blank));
+            parts.push(step);
+            parts.extend(self.device.prepare(&[&image])?);
+        }
+        Ok(Preparing::new(parts))
+    }
+
+    /// Computes a step, and looks at what it ended with.
+    async fn settle(&mut self, taken: Taken) -> Result<()> {
+        let end = taken.end();
+        self.device.eval(&taken.results(&end))?;
+        let Taken {
+            x,
+            prediction,
+            mut walker,
+            step,
+        } = taken;
         let (latents, eps) = halves(&end.read().await?);
         if !latents.iter().all(|latent| latent.is_finite()) {
             return Err(Error::NotFinite(format!(

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Shape, Tensor};
 use crate::{
-    engine::{self, Counters, DType, DeviceInfo, Engine, Footprint, StepTime, wgsl},
+    engine::{self, Counters, DType, DeviceInfo, Engine, Footprint, Preparation, StepTime, wgsl},
     error::Result,
 };
 
@@ -111,6 +111,15 @@ impl Device {
     pub fn footprint(&self, tensors: &[&Tensor]) -> Footprint {
         let values: Vec<_> = tensors.iter().map(|tensor| tensor.value()).collect();
         self.0.footprint(&values)
+    }
+
+    /// Begins to make ready what computing these together will need for the first time; nothing where there is nothing to do.
+    ///
+    /// # Errors
+    /// When the device has no room or is lost.
+    pub fn prepare(&self, tensors: &[&Tensor]) -> Result<Option<Box<dyn Preparation>>> {
+        let values: Vec<_> = tensors.iter().map(|tensor| tensor.value()).collect();
+        self.0.prepare(&values)
     }
 
     /// Computes tensors together and says how long each step took; nothing where there are no steps.

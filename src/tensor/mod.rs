@@ -13,6 +13,7 @@ mod math;
 mod open;
 mod planner;
 
+pub use crate::engine::Preparation;
 pub use crate::engine::{
     Counters, DType, DeviceInfo, Footprint, Precision, Shape, StepTime,
     op::{Conv, Interpolation, PadMode, Pooling, Scalar, Unary},

@@ -31,14 +31,11 @@ pub async fn run(
     stop: &Cell<bool>,
 ) -> Result<()> {
     let tell = |lines: Vec<String>, done: bool| port.say(id, &Said::Bench { lines, done });
-    let info = device.info();
-    let mut head = vec![
-        format!("guidestar {}", env!("CARGO_PKG_VERSION")),
-        format!("{} ({}, {:?})", info.name, info.api, info.dtype),
-    ];
-    let details = info.details.iter();
-    head.extend(details.map(|(name, value)| format!("{name}: {value}")));
-    tell(head, false);
+    // What the device is, the page knows from its opening.
+    tell(
+        vec![format!("guidestar {}", env!("CARGO_PKG_VERSION"))],
+        false,
+    );
 
     let [products, copies] = ceilings(device).await?;
     let limits = Ceilings {

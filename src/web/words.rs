@@ -19,12 +19,12 @@ pub fn sentence(error: &Error) -> String {
             available_bytes,
             ..
         } => format!(
-            "The GPU has no room: {what} needs {} and {} are left. Choose a smaller size, fewer pictures at once, or a \
-             smaller model, or close other programs and tabs that use the GPU.",
+            "The GPU has no room: {what} needs {} of memory, and there is room for {}. Choose a smaller size or a smaller \
+             model, or close other programs and tabs that use the GPU.",
             bytes(*needed_bytes),
             bytes(*available_bytes)
         ),
-        Error::NotFinite(text) => text.replace("try --precision f32", "choose the precision f32"),
+        Error::NotFinite(text) => text.replace("try --precision f32", "try another seed or size"),
         other => other
             .to_string()
             .replace(", or use --device cpu", "")

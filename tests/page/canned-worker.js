@@ -2,7 +2,7 @@
  * A worker that says what the real one would, without a GPU: the page's tests put it in the real one's place, behind a line that
  * sets SCENE. It draws a star where the real one draws a picture.
  *
- * SCENE may say: `unavailable` (a reason), `device` (what `opened` says), `loadMs`, `stepMs`, `holdAt` (a step to stay at), `failing` (a failure for every job),
+ * SCENE may say: `unavailable` (a reason), `device` (what `opened` says), `loadMs`, `shaders` (to be prepared before the first step), `stepMs`, `holdAt` (a step to stay at), `failing` (a failure for every job),
  * `lostAt` (a step), `crashAt` (a step), `storage` (null for a private window), `models` (beyond mini), `inspected`,
  * `fetchMs`, `needs`.
  */
@@ -63,6 +63,10 @@ const acts = {
     tell({ event: "started", job: whole, device: scene.device.name, precision: "f16", count: whole.count, steps: whole.steps });
     const [width, height] = whole.size.split("x").map(Number);
     if (whole.edit && !(await trace(whole, width, height, id))) return tell({ event: "stopped", finished: 0, of: whole.count });
+    for (let done = 1; done <= scene.shaders; done += 1) {
+      await wait(scene.stepMs);
+      tell({ event: "preparing", done, of: scene.shaders, left_secs: ((scene.shaders - done) * scene.stepMs) / 1000 });
+    }
     for (let picture = 0; picture < whole.count; picture += 1) {
       // A seed beyond what a number holds comes and goes as digits.
       const seed = typeof whole.seed === "string" ? whole.seed : whole.seed + picture;

@@ -54,7 +54,7 @@ export async function serveCheckpoint(path) {
     const cut = last ? Infinity : (host.cuts.shift() ?? Infinity);
     const body = createReadStream(path, { start, end: Math.min(end, start + cut) - 1 });
     body.pipe(response, { end: start + cut >= end });
-    body.on("end", () => start + cut < end && setTimeout(() => request.socket.destroy(), 50));
+    body.on("end", () => start + cut < end && request.socket.destroySoon());
     response.on("close", () => body.destroy());
   });
   server.listen(0, "127.0.0.1");
@@ -83,6 +83,7 @@ export async function ask(page, { seed = 3, steps = 2 } = {}) {
 
 /** The bytes of the picture that is being made, as Download gives them. */
 export async function download(page) {
+  await button(page, "Stop").waitFor({ ...PATIENCE, state: "hidden" });
   await button(page, "Download").waitFor(PATIENCE);
   const coming = page.waitForEvent("download");
   await button(page, "Download").click();

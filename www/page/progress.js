@@ -39,6 +39,12 @@ export class Progress {
     });
   }
 
+  /** Shaders that the GPU compiles before it can begin, once for each visit and size. */
+  showPreparing({ done, of, left_secs }) {
+    if (done === of) return this.show({ what: "On the first step", title: "Preparing" });
+    this.show({ what: `Preparing shaders: ${done} of ${of}`, title: "Preparing", fraction: done / of, leftSecs: left_secs });
+  }
+
   /** A step of a sampler; `label` tells which part of a plan it is of. */
   showStep({ picture, step, of, left_secs }, count, label = "") {
     const which = [label, count > 1 && `picture ${picture + 1} of ${count}`, `step ${step} of ${of}`].filter(Boolean).join(", ");

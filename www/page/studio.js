@@ -200,13 +200,13 @@ export class Studio {
         if (event.total_bytes > 0) this.progress.showBytes(`Loading ${event.part}`, event.done_bytes, event.total_bytes);
         break;
       case "preparing":
-        this.progress.show({ what: `Preparing shaders, ${event.done} of ${event.of}`, title: "Preparing", fraction: event.done / event.of });
+        this.progress.showPreparing(event);
         break;
       case "started":
         if (!run) break;
         run.job = event.job;
         run.of = event.steps;
-        this.progress.show({ what: "Preparing the first step", title: "Preparing" });
+        this.progress.show({ what: "On the first step", title: "Preparing" });
         break;
       case "trace":
         this.progress.showTrace(event);
@@ -350,7 +350,7 @@ export class Studio {
     this.progress.hide();
     if (!this.sky.shown) this.sky.empty();
     const buttons = run ? [["Try again", () => this.begin(run.parts)]] : [["All right"]];
-    const smaller = run && /memory/i.test([message, ...causes].join(" ")) && smallerSize(run.job.size);
+    const smaller = run && /memory|no room/i.test([message, ...causes].join(" ")) && smallerSize(run.job.size);
     if (smaller) buttons.unshift([`Try ${smaller.replace("x", " × ")}`, () => this.begin(run.parts.map((part) => ({ ...part, job: { ...part.job, size: smaller } })))]);
     notice({ title: run ? "That picture could not be made" : "That did not work", text: sentence(message), causes, kind: "error", buttons });
   }

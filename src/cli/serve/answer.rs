@@ -48,7 +48,7 @@ pub fn answer(request: &Request, site: &Site, to: &mut impl Write) -> io::Result
         );
     }
     match site.find(&request.address) {
-        Some(file) => file_answer(request, file, head_only, to),
+        Some(file) => file_answer(request, file, site, head_only, to),
         None => text_answer(
             to,
             "404 Not Found",
@@ -70,16 +70,25 @@ fn is_ourselves(host: &str) -> bool {
 
 fn file_answer(
     request: &Request,
-    file: File,
+    mut file: File,
+    site: &Site,
     head_only: bool,
     to: &mut impl Write,
 ) -> io::Result<()> {
     let mut fields = vec![
         ("Content-Type", kind(&file.path).to_owned()),
         ("Cache-Control", freshness(&file.path).to_owned()),
-        ("ETag", file.tag.clone()),
         ("Accept-Ranges", "bytes".to_owned()),
     ];
+    if let Some(packed) = site.packed(&file) {
+        fields.push(("Vary", "Accept-Encoding".to_owned()));
+        // A part is always one of the file itself.
+        if takes_gzip(request.field("accept-encoding")) && request.field("range").is_empty() {
+            fields.push(("Content-Encoding", "gzip".to_owned()));
+            file = packed;
+        }
+    }
+    fields.push(("ETag", file.tag.clone()));
     let known = request.field("if-none-match");
     if known.split(',').any(|tag| tag.trim() == file.tag) {
         return head(to, "304 Not Modified", &fields);
@@ -144,6 +153,15 @@ fn head(to: &mut impl Write, status: &str, fields: &[(&str, String)]) -> io::Res
     }
     text.push_str("\r\n");
     to.write_all(text.as_bytes())
+}
+
+/// Whether an `Accept-Encoding` field takes gzip.
+fn takes_gzip(field: &str) -> bool {
+    field.split(',').any(|choice| {
+        let (name, weight) = choice.split_once(';').unwrap_or((choice, ""));
+        let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
+        name.trim().eq_ignore_ascii_case("gzip") && weight.parse() != Ok(0.0)
+    })
 }
 
 /// The part that a `Range` field asks for: `None` for all of it (as it may be for what is not understood, several parts
@@ -224,6 +242,16 @@ mod tests {
         }
         assert_eq!(range("bytes=0-18446744073709551615", 10), Some(Ok(0..10)));
         assert_eq!(range("bytes=0-", 0), Some(Err(())));
+    }
+
+    #[test]
+    fn gzip_is_sent_to_those_who_take_it() {
+        for field in ["gzip", "br, gzip", "deflate, GZIP;q=0.5, *"] {
+            assert!(takes_gzip(field), "{field}");
+        }
+        for field in ["", "br", "gzip;q=0", "br, gzip; q=0.0", "x-gzip"] {
+            assert!(!takes_gzip(field), "{field}");
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 /// Where `./dev web` builds the page.
 const BUILT: &str = "dist";
 const START: &str = "index.html";
+/// What the name of a packed file ends with, behind the name of the file itself.
+const PACKED: &str = ".gz";
 
 /// The page's files as a build with the feature `page` has them: addresses and contents.
 mod embedded {
@@ -56,7 +58,15 @@ impl Site {
 
     /// The file at an address, `/page/main.js`; `None` when there is none.
     pub fn find(&self, address: &str) -> Option<File> {
-        let path = path(address)?;
+        self.at(path(address)?)
+    }
+
+    /// A file in the packed form that the build put beside it; `None` when there is none.
+    pub fn packed(&self, file: &File) -> Option<File> {
+        self.at(format!("{}{PACKED}", file.path))
+    }
+
+    fn at(&self, path: String) -> Option<File> {
         match self {
             Self::Embedded => {
                 let (name, bytes) = embedded::FILES.iter().find(|(name, _)| *name == path)?;

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     rc::Rc,
     sync::{Arc, Mutex},
 };
@@ -29,6 +29,18 @@ enum Fault {
 struct PipelineKey {
     shader: &'static str,
     constants: Vec<(&'static str, u64)>,
+}
+
+impl PipelineKey {
+    fn of(dispatch: &Dispatch) -> Self {
+        let constants = dispatch.constants.iter();
+        Self {
+            shader: dispatch.shader,
+            constants: constants
+                .map(|(name, value)| (*name, value.to_bits()))
+                .collect(),
+        }
+    }
 }
 
 /// An open device.
@@ -141,15 +153,31 @@ impl Gpu {
         }
     }
 
+    /// One dispatch for each pipeline that these need and that was not compiled yet.
+    pub fn missing<'a>(&self, dispatches: impl Iterator<Item = &'a Dispatch>) -> Vec<Dispatch> {
+        let pipelines = self.pipelines.borrow();
+        let mut seen = HashSet::new();
+        let missing = dispatches.filter(|dispatch| {
+            let key = PipelineKey::of(dispatch);
+            !pipelines.contains_key(&key) && seen.insert(key)
+        });
+        missing.cloned().collect()
+    }
+
+    /// Compiles the pipeline of a dispatch, and waits until the device has done so. A browser compiles beside the program, and
+    /// answers to an error scope when it is through with what was asked for inside.
+    pub async fn compiled(&self, dispatch: &Dispatch) -> Result<()> {
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        self.pipeline(dispatch);
+        if let Some(error) = scope.pop().await {
+            note(&self.faults, Fault::Other(error.to_string()));
+        }
+        self.check()
+    }
+
     /// The pipeline of a dispatch, compiled at its first use.
     pub fn pipeline(&self, dispatch: &Dispatch) -> Pipeline {
-        let constants = dispatch.constants.iter();
-        let key = PipelineKey {
-            shader: dispatch.shader,
-            constants: constants
-                .map(|(name, value)| (*name, value.to_bits()))
-                .collect(),
-        };
+        let key = PipelineKey::of(dispatch);
         let mut pipelines = self.pipelines.borrow_mut();
         let pipeline = pipelines.entry(key).or_insert_with(|| {
             self.tally.count(|counters| counters.pipelines += 1);

@@ -18,6 +18,7 @@ mod host;
 pub mod kernels;
 mod memory;
 mod plan;
+mod prepare;
 mod profile;
 mod replay;
 pub mod step;
@@ -31,8 +32,8 @@ use std::{
 
 use crate::{
     engine::{
-        Counters, DeviceInfo, Engine, Footprint, LocalFuture, Op, Precision, Shape, StepTime,
-        Upload, Value,
+        Counters, DeviceInfo, Engine, Footprint, LocalFuture, Op, Precision, Preparation, Shape,
+        StepTime, Upload, Value,
     },
     error::{Error, Result},
 };
@@ -40,6 +41,7 @@ use buffers::{Buffer, Pool, Use};
 use gpu::Gpu;
 use graph::{Constant, Content, Line, Node};
 use plan::{Passes, Plan, stored_bytes};
+use prepare::Compiling;
 use replay::{Arena, Recording};
 use step::Limits;
 
@@ -419,6 +421,21 @@ impl Engine for Wgsl {
 
     fn planner(&self) -> Rc<dyn Engine> {
         planner(self.limits.clone())
+    }
+
+    fn prepare(&self, values: &[&Value]) -> Result<Option<Box<dyn Preparation>>> {
+        let (Some(gpu), Some(me)) = (&self.gpu, self.me.upgrade()) else {
+            return Ok(None);
+        };
+        let nodes: Vec<_> = values.iter().map(|value| Node::of(value)).collect();
+        let pending = pending(&nodes);
+        if pending.is_empty() {
+            return Ok(None);
+        }
+        let recording = self.recording(&Line::up_to(&pending), true)?;
+        let dispatches = recording.plan.launches.iter();
+        let missing = gpu.missing(dispatches.map(|launch| &launch.dispatch));
+        Ok(Some(Box::new(Compiling::new(me, missing))))
     }
 
     fn profile<'a>(&'a self, values: &'a [&'a Value]) -> LocalFuture<'a, Result<Vec<StepTime>>> {
