@@ -1,5 +1,8 @@
 //! What must hold of edits, whatever the weights.
 
+#[path = "support/small.rs"]
+mod small;
+
 use std::rc::Rc;
 
 use guidestar::{
@@ -11,37 +14,18 @@ use guidestar::{
         Cfg, Denoiser, PlugAndPlay,
         edit::{Kept, PnpSites, SourceBranch},
     },
-    models::{Random, Unet, config::UnetConfig, unet::NoTap},
+    models::{Unet, unet::NoTap},
     tensor::{Device, Tensor},
 };
 
-const STEPS: usize = 4;
+use small::{device, nmse, read, unet, wave};
 
-fn device() -> Device {
-    Device::cpu().expect("a processor is always there")
-}
+const STEPS: usize = 4;
 
 fn walk() -> Vec<(Level, Level)> {
     let schedule = Schedule::new(&ScheduleConfig::default(), Evaluation::Single);
     let grid = schedule.grid(STEPS, Spacing::Leading).expect("they fit");
     schedule.steps(&grid, Following::Grid)
-}
-
-/// Numbers that differ from place to place, between -1 and 1.
-fn wave<const RANK: usize>(device: &Device, shape: [usize; RANK], pace: f32) -> Tensor {
-    let count = shape.iter().product();
-    let numbers = (0..count).map(|i| (i as f32 * pace).sin()).collect();
-    device.tensor(shape, numbers)
-}
-
-fn read(tensor: &Tensor) -> Vec<f32> {
-    pollster::block_on(tensor.read()).expect("the device computes")
-}
-
-fn nmse(found: &[f32], expected: &[f32]) -> f64 {
-    let square = |x: f32| f64::from(x).powi(2);
-    let error: f64 = found.iter().zip(expected).map(|(a, b)| square(a - b)).sum();
-    error / expected.iter().map(|&b| square(b)).sum::<f64>()
 }
 
 fn walked(denoiser: &mut dyn Denoiser, x: &Tensor, steps: &[(Level, Level)]) -> Vec<Vec<f32>> {
@@ -65,7 +49,7 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let device = device();
-        let unet = Unet::new(&UnetConfig::tiny(), &mut Random::new(&device)).expect("complete");
+        let unet = unet(&device);
         let contexts = wave(&device, [3, 9, 32], 0.11);
         let mut desk = Self {
             unet: Rc::new(unet),

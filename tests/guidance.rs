@@ -1,48 +1,23 @@
 //! What must hold of taps and of classifier-free guidance, whatever the weights.
 
+#[path = "support/small.rs"]
+mod small;
+
 use std::{collections::HashMap, rc::Rc};
 
 use guidestar::{
     diffusion::{Level, schedule::PredictionType},
     guidance::{Cfg, Denoiser, eps_from_output},
-    models::{
-        Random, Unet,
-        config::UnetConfig,
-        unet::{Block, NoTap, Part, Qkv, Site, Tap},
-    },
+    models::unet::{Block, NoTap, Part, Qkv, Site, Tap},
     tensor::{Device, Tensor},
 };
+
+use small::{device, nmse, read, unet, wave};
 
 const AT: Level = Level {
     alphas_cumprod: 0.3,
     t: 480,
 };
-
-fn device() -> Device {
-    Device::cpu().expect("a processor is always there")
-}
-
-fn unet(device: &Device) -> Unet {
-    Unet::new(&UnetConfig::tiny(), &mut Random::new(device)).expect("a drawn network is complete")
-}
-
-/// Numbers that differ from place to place, between -1 and 1.
-fn wave<const RANK: usize>(device: &Device, shape: [usize; RANK], pace: f32) -> Tensor {
-    let count = shape.iter().product();
-    let numbers = (0..count).map(|i| (i as f32 * pace).sin()).collect();
-    device.tensor(shape, numbers)
-}
-
-fn read(tensor: &Tensor) -> Vec<f32> {
-    pollster::block_on(tensor.read()).expect("the device computes")
-}
-
-fn nmse(found: &[f32], expected: &[f32]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    let square = |x: f32| f64::from(x).powi(2);
-    let error: f64 = found.iter().zip(expected).map(|(a, b)| square(a - b)).sum();
-    error / expected.iter().map(|&b| square(b)).sum::<f64>()
-}
 
 /// Latents of two pictures and their contexts.
 fn inputs(device: &Device) -> [Tensor; 2] {

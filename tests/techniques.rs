@@ -1,5 +1,8 @@
 //! What must hold of the techniques that steer the sampling, whatever the weights.
 
+#[path = "support/small.rs"]
+mod small;
+
 use std::{cell::Cell, rc::Rc};
 
 use guidestar::{
@@ -9,13 +12,15 @@ use guidestar::{
         Projected, Sag, SagSettings, SegSettings, sag::MID, slow_waves,
     },
     models::{
-        Random, Unet,
+        Unet,
         config::UnetConfig,
         unet::{Block, NoTap, Part, Site, Tap},
     },
     session::Job,
     tensor::{Device, Tensor},
 };
+
+use small::{device, nmse, read, unet, wave};
 
 const AT: Level = Level {
     alphas_cumprod: 0.3,
@@ -37,10 +42,9 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let device = Device::cpu().expect("a processor is always there");
-        let unet = Unet::new(&UnetConfig::tiny(), &mut Random::new(&device));
+        let device = device();
         Self {
-            unet: Rc::new(unet.expect("a drawn network is complete")),
+            unet: Rc::new(unet(&device)),
             x: wave(&device, [2, 12, 10, 4], 0.37),
             contexts: wave(&device, [2, 7, 32], 0.11),
         }
@@ -63,24 +67,6 @@ impl Bench {
     fn eps(&self, denoiser: &mut dyn Denoiser) -> Vec<f32> {
         read(&self.predict(denoiser).eps)
     }
-}
-
-/// Numbers that differ from place to place, between -1 and 1.
-fn wave<const RANK: usize>(device: &Device, shape: [usize; RANK], pace: f32) -> Tensor {
-    let count = shape.iter().product();
-    let numbers = (0..count).map(|i| (i as f32 * pace).sin()).collect();
-    device.tensor(shape, numbers)
-}
-
-fn read(tensor: &Tensor) -> Vec<f32> {
-    pollster::block_on(tensor.read()).expect("the device computes")
-}
-
-fn nmse(found: &[f32], expected: &[f32]) -> f64 {
-    assert_eq!(found.len(), expected.len());
-    let square = |x: f32| f64::from(x).powi(2);
-    let error: f64 = found.iter().zip(expected).map(|(a, b)| square(a - b)).sum();
-    error / expected.iter().map(|&b| square(b)).sum::<f64>()
 }
 
 fn here() -> Levels {

@@ -19,10 +19,13 @@ use crate::{
     error::Error,
     guidance::edit::Kept,
     picture::{self, Picture, png},
-    session::{Blueprint, Edit, EditQuirks, Event, Job, Needs, Quirks, Session, Source},
+    session::{Blueprint, Edit, Event, Job, Needs, Session, Source},
     tensor::Device,
     weights::fingerprint::fingerprint,
 };
+
+/// Pictures in a row of a comparison.
+const COLUMNS: usize = 6;
 
 /// Restyles a picture.
 ///
@@ -62,12 +65,10 @@ pub fn pnp(flags: &Pnp, talk: Talk) -> Result<Exit> {
     edit.negative_alpha = flags.negative_alpha;
     edit.negative_schedule = flags.negative_schedule.map(Into::into);
     edit.negative_inversion = flags.negative_inversion;
-    let job = Job {
-        negative: flags.negative.clone(),
-        steps: flags.steps,
-        cfg_scale: flags.cfg_scale,
-        ..based(&flags.source, edit)
-    };
+    edit.strength = flags.strength;
+    let mut job = based(&flags.source, edit);
+    flags.sampling.apply(&mut job);
+    flags.steering.apply(&mut job)?;
     let asked = Asked {
         prompts,
         trajectory: flags.source.trajectory.as_deref(),
@@ -136,21 +137,14 @@ fn picture(flags: &SourceFlags, path: &Path) -> Result<Source> {
 
 fn based(flags: &SourceFlags, mut edit: Edit) -> Job {
     edit.inversion_steps = flags.inversion_steps;
-    Job {
-        model: flags.model.clone(),
-        size: flags.size,
+    let mut job = Job {
         seed: flags.seed,
-        parity: flags.parity,
-        quirks: Quirks {
-            edit: EditQuirks {
-                inversion: flags.inversion.map(Into::into),
-                ..EditQuirks::default()
-            },
-            ..Quirks::default()
-        },
         edit: Some(edit),
         ..Job::default()
-    }
+    };
+    flags.chosen.apply(&mut job);
+    job.quirks.edit.inversion = flags.inversion.map(Into::into);
+    job
 }
 
 /// What is wanted of a source.
@@ -204,7 +198,12 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
     framed.job = own.check(&blueprint.traits)?;
 
     let mut beside = Vec::new();
-    if asked.beside {
+    if asked.beside
+        && let Some(picture) = &framed.picture
+    {
+        beside.push(("source".to_owned(), picture.clone()));
+    }
+    if asked.beside && is_remade(&own) {
         let reconstruction =
             pollster::block_on(session.picture(&framed.job, &found.reconstruction))?;
         let path = out.named("reconstruction");
@@ -213,8 +212,11 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
             ..png::Notes::default()
         };
         write(&out, &path, &reconstruction, &notes, &mut report)?;
-        beside.extend(framed.picture.clone());
-        beside.push(reconstruction);
+        let label = match &framed.picture {
+            Some(_) => "reconstruction",
+            None => "source",
+        };
+        beside.push((label.to_owned(), reconstruction));
     }
     let kept = (asked.prompts.len() > 1 && framed.may_keep()).then(Kept::new);
     for (finished, prompt) in asked.prompts.iter().enumerate() {
@@ -233,7 +235,7 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
                     out.named(prompt)
                 };
                 write(&out, &path, &made.picture, &made.notes, &mut report)?;
-                beside.push(made.picture);
+                beside.push((prompt.clone(), made.picture));
             }
             if stop::asked() && !matches!(event, Event::Done { .. }) {
                 return Ok(stopped(finished, asked, &mut report));
@@ -242,10 +244,16 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
     }
     if asked.beside {
         let path = out.named("comparison");
-        let row = picture::row(&beside);
-        write(&out, &path, &row, &png::Notes::default(), &mut report)?;
+        let strip = picture::strip(&beside, COLUMNS);
+        write(&out, &path, &strip, &png::Notes::default(), &mut report)?;
     }
     Ok(Exit::Done)
+}
+
+/// Whether a source's latents make it again: by inversion, or because they made it in the first place.
+fn is_remade(job: &Job) -> bool {
+    let edit = job.edit.as_ref();
+    edit.is_some_and(|edit| edit.inverts() || matches!(edit.source, Source::Generated { .. }))
 }
 
 fn stopped(finished: usize, asked: &Asked<'_>, report: &mut Report) -> Exit {

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::flags::{Output, Where};
+use super::{
+    flags::{Output, Where},
+    sampling::{Chosen, Sampling},
+    steering::Steering,
+};
 use crate::{
     diffusion::{Inversion, Window},
     guidance::BlendSchedule,
     models::unet::Site,
     picture::Crop,
-    session::{Method, Parity, Size},
+    session::Method,
 };
 
 /// What is edited, and how its latents are found.
@@ -31,12 +35,9 @@ pub struct SourceFlags {
     /// Where the latents are stored; read when it is there, written otherwise [default: a cache folder].
     #[arg(long, value_name = "FILE")]
     pub trajectory: Option<PathBuf>,
-    /// mini (built in), a folder in the diffusers layout, or a .safetensors file.
-    #[arg(long, short, default_value = "mini", value_name = "MODEL")]
-    pub model: String,
-    /// Width and height [default: the model's].
-    #[arg(long, value_name = "WxH")]
-    pub size: Option<Size>,
+    /// By which model.
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// A seed, for what is random [default: 0].
     #[arg(
         long,
@@ -45,9 +46,6 @@ pub struct SourceFlags {
         value_name = "SEED"
     )]
     pub seed: u64,
-    /// Agree with a reference in every quirk: pnp-diffusers or pnp-ldm, the original.
-    #[arg(long, value_name = "NAME")]
-    pub parity: Option<Parity>,
 }
 
 /// `guidestar invert`
@@ -75,24 +73,15 @@ pub struct Pnp {
     /// Make the source from this prompt instead of reading a picture.
     #[arg(long, value_name = "PROMPT")]
     pub generate: Option<String>,
-    /// What is not to be seen.
-    #[arg(
-        long,
-        short,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "PROMPT"
-    )]
-    pub negative: String,
+    /// How it is sampled.
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// How a result takes after its source.
     #[arg(long, default_value_t = Method::Pnp, value_name = "NAME")]
     pub method: Method,
-    /// Steps of the sampler [default: the model's].
-    #[arg(long, value_name = "N")]
-    pub steps: Option<usize>,
-    /// How strongly to follow the prompt [default: the model's].
+    /// With img2img, how far towards noise it begins, 0 to 1 [default: 0.75].
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    pub cfg_scale: Option<f64>,
+    pub strength: Option<f64>,
     /// The share of the steps, or first..=last, in which the source says where things are [default: 0.8].
     #[arg(long, value_name = "WINDOW")]
     pub feature_window: Option<Window>,
@@ -126,6 +115,9 @@ pub struct Pnp {
     /// Where results go.
     #[command(flatten)]
     pub output: Output,
+    /// What steers the sampling beside it. Last: its heading would go on over what follows.
+    #[command(flatten)]
+    pub steering: Steering,
 }
 
 /// Spellings of [`Inversion`].

@@ -12,12 +12,12 @@ use super::{
     measure::Measure,
     models::Models,
     sag::Sag,
+    sampling::{Chosen, Sampling},
     serve::Serve,
     steering::Steering,
 };
 use crate::{
-    diffusion::{NoiseSource, schedule::PredictionType, schedule::Spacing},
-    session::{Job, Parity, Quirks, SamplerName, Size},
+    session::Job,
     tensor::{DeviceName, Precision},
 };
 
@@ -183,56 +183,18 @@ pub struct Output {
 pub struct Generate {
     /// What is to be seen.
     pub prompt: String,
-    /// What is not to be seen.
-    #[arg(
-        long,
-        short,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "PROMPT"
-    )]
-    pub negative: String,
-    /// mini (built in), a folder in the diffusers layout, or a .safetensors file.
-    #[arg(long, short, default_value = "mini", value_name = "MODEL")]
-    pub model: String,
-    /// Steps of the sampler [default: the model's].
-    #[arg(long, value_name = "N")]
-    pub steps: Option<usize>,
-    /// How strongly to follow the prompt [default: the model's].
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    pub cfg_scale: Option<f64>,
+    /// How it is sampled.
+    #[command(flatten)]
+    pub sampling: Sampling,
     /// A seed, or a range of seeds 1..9 with both ends, a picture each [default: drawn].
     #[arg(long, value_name = "SEED")]
     pub seed: Option<Seeds>,
-    /// Width and height [default: the model's].
-    #[arg(long, value_name = "WxH")]
-    pub size: Option<Size>,
     /// How many pictures; the seed counts up.
     #[arg(long, value_name = "N")]
     pub count: Option<usize>,
-    /// The integrator.
-    #[arg(long, value_enum, default_value_t = SamplerFlag::Ddim)]
-    pub sampler: SamplerFlag,
-    /// Share of fresh noise in each step of ddim, 0 to 1.
-    #[arg(
-        long,
-        default_value_t = 0.0,
-        value_name = "X",
-        allow_negative_numbers = true
-    )]
-    pub eta: f64,
-    /// Which timesteps are visited [default: the model's].
-    #[arg(long, value_enum)]
-    pub spacing: Option<SpacingFlag>,
-    /// The generator noise is drawn from [default: guidestar].
-    #[arg(long, value_enum)]
-    pub noise: Option<NoiseFlag>,
-    /// What the network predicts, where the model's files say it wrongly.
-    #[arg(long, value_enum)]
-    pub prediction: Option<PredictionFlag>,
-    /// Agree with a reference in every quirk: diffusers, ldm, comfyui, pnp-diffusers or ugd.
-    #[arg(long, value_name = "NAME")]
-    pub parity: Option<Parity>,
+    /// By which model.
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// Begin with the latents of this safetensors file instead of noise.
     #[arg(long, value_name = "FILE")]
     pub latents: Option<PathBuf>,
@@ -315,90 +277,6 @@ impl From<PrecisionFlag> for Precision {
     }
 }
 
-/// Spellings of [`SamplerName`].
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum SamplerFlag {
-    /// Deterministic at eta 0.
-    Ddim,
-    /// The one Stable Diffusion was published with.
-    Pndm,
-}
-
-impl From<SamplerFlag> for SamplerName {
-    fn from(flag: SamplerFlag) -> Self {
-        match flag {
-            SamplerFlag::Ddim => Self::Ddim,
-            SamplerFlag::Pndm => Self::Pndm,
-        }
-    }
-}
-
-/// Spellings of [`Spacing`].
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum SpacingFlag {
-    /// Multiples of T / steps, from the cleanest.
-    Leading,
-    /// Evenly from the noisiest.
-    Trailing,
-    /// Evenly from end to end.
-    Linspace,
-    /// The original repository's.
-    Ldm,
-    /// The plug-and-play repository's.
-    PnpLdm,
-}
-
-impl From<SpacingFlag> for Spacing {
-    fn from(flag: SpacingFlag) -> Self {
-        match flag {
-            SpacingFlag::Leading => Self::Leading,
-            SpacingFlag::Trailing => Self::Trailing,
-            SpacingFlag::Linspace => Self::Linspace,
-            SpacingFlag::Ldm => Self::Ldm,
-            SpacingFlag::PnpLdm => Self::PnpLdm,
-        }
-    }
-}
-
-/// Spellings of [`NoiseSource`].
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum NoiseFlag {
-    /// The same on every platform.
-    Guidestar,
-    /// PyTorch's generator for the CPU.
-    Torch,
-}
-
-impl From<NoiseFlag> for NoiseSource {
-    fn from(flag: NoiseFlag) -> Self {
-        match flag {
-            NoiseFlag::Guidestar => Self::Guidestar,
-            NoiseFlag::Torch => Self::Torch,
-        }
-    }
-}
-
-/// Spellings of [`PredictionType`].
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum PredictionFlag {
-    /// The noise.
-    Epsilon,
-    /// The velocity.
-    V,
-    /// The clean latents.
-    Sample,
-}
-
-impl From<PredictionFlag> for PredictionType {
-    fn from(flag: PredictionFlag) -> Self {
-        match flag {
-            PredictionFlag::Epsilon => Self::Epsilon,
-            PredictionFlag::V => Self::VPrediction,
-            PredictionFlag::Sample => Self::Sample,
-        }
-    }
-}
-
 impl Generate {
     /// The job these flags spell.
     ///
@@ -421,25 +299,13 @@ impl Generate {
         };
         let mut job = Job {
             prompt: self.prompt.clone(),
-            negative: self.negative.clone(),
-            model: self.model.clone(),
-            size: self.size,
-            steps: self.steps,
-            cfg_scale: self.cfg_scale,
             seed,
             count,
-            sampler: self.sampler.into(),
-            eta: self.eta,
-            prediction: self.prediction.map(Into::into),
             latents: self.latents.as_ref().map(|path| path.display().to_string()),
-            parity: self.parity,
-            quirks: Quirks {
-                spacing: self.spacing.map(Into::into),
-                noise: self.noise.map(Into::into),
-                ..Quirks::default()
-            },
             ..Job::default()
         };
+        self.chosen.apply(&mut job);
+        self.sampling.apply(&mut job);
         self.steering.apply(&mut job)?;
         Ok(job)
     }

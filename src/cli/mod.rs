@@ -17,6 +17,7 @@ mod network;
 mod place;
 mod report;
 mod sag;
+mod sampling;
 mod serve;
 mod source;
 mod steering;

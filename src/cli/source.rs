@@ -54,7 +54,7 @@ pub fn frame(job: &Job, model: &Traits, report: &mut Report) -> Result<Framed> {
             "the picture {path} that this edit begins with is not there: say with --source where it is"
         ))
     })?;
-    if sum != *sha256 {
+    if !sha256.is_empty() && sum != *sha256 {
         let text =
             format!("{path} is another picture than the one that was edited: put that one back");
         return Err(Error::Request(text).into());
@@ -64,7 +64,11 @@ pub fn frame(job: &Job, model: &Traits, report: &mut Report) -> Result<Framed> {
     for message in opened.warnings {
         report.event(&Event::Warning { message });
     }
-    Ok(Framed::new(job, Some(&opened.picture), model)?)
+    let mut job = job.clone();
+    if let Some(Source::Picture { sha256, .. }) = job.edit.as_mut().map(|edit| &mut edit.source) {
+        *sha256 = sum;
+    }
+    Ok(Framed::new(&job, Some(&opened.picture), model)?)
 }
 
 /// Finds the latents of a source: in the file that was named, in the cache, or by computing and storing them. `None` when the

@@ -46,6 +46,9 @@ pub struct Steering {
     /// A self-attention it perturbs; repeat for more [default: `mid_block.attentions.0`].
     #[arg(long, value_name = "LAYER", requires = "pag_scale")]
     pub pag_layer: Vec<Site>,
+    /// The steps it acts in, written as for SAG [default: all].
+    #[arg(long, value_name = "WINDOW", requires = "pag_scale")]
+    pub pag_window: Option<Window>,
     /// Smoothed-energy guidance: deviation of the blur; 100 is usual, 10000 and more is the mean.
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub seg_sigma: Option<f64>,
@@ -60,6 +63,9 @@ pub struct Steering {
     /// A self-attention it perturbs; repeat for more [default: `mid_block.attentions.0`].
     #[arg(long, value_name = "LAYER", requires = "seg_sigma")]
     pub seg_layer: Vec<Site>,
+    /// The steps it acts in, written as for SAG [default: all].
+    #[arg(long, value_name = "WINDOW", requires = "seg_sigma")]
+    pub seg_window: Option<Window>,
     /// `FreeU`, with its b1,b2,s1,s2 [default: 1.5,1.6,0.9,0.2].
     #[arg(long, value_name = "B1,B2,S1,S2", num_args = 0..=1, default_missing_value = "1.5,1.6,0.9,0.2",
         require_equals = true, value_delimiter = ',')]
@@ -170,7 +176,7 @@ impl Steering {
                 scale,
                 adaptive: self.pag_adaptive.unwrap_or(usual.adaptive),
                 layers: some_or(&self.pag_layer, usual.layers),
-                window: usual.window,
+                window: self.pag_window.unwrap_or(usual.window),
             });
         }
         if let Some(sigma) = self.seg_sigma {
@@ -179,7 +185,7 @@ impl Steering {
                 scale: self.seg_scale.unwrap_or(usual.scale),
                 sigma,
                 layers: some_or(&self.seg_layer, usual.layers),
-                window: usual.window,
+                window: self.seg_window.unwrap_or(usual.window),
             });
         }
         job.freeu = self.freeu()?;

@@ -89,6 +89,11 @@ impl Trajectory {
         &self.latents
     }
 
+    /// The cleanest latents, `[h, w, C]`.
+    pub fn clean(&self) -> &[f32] {
+        &self.latents[0]
+    }
+
     /// The noisiest latents, `[h, w, C]`.
     pub fn noisiest(&self) -> &[f32] {
         &self.latents[self.latents.len() - 1]

@@ -68,6 +68,26 @@ pub fn width_px(text: &str, dot_px: usize) -> usize {
     (text.chars().count() * ADVANCE).saturating_sub(1) * dot_px
 }
 
+/// Breaks a text into lines of at most this width, between words where it can.
+pub fn broken(text: &str, width: usize, dot_px: usize) -> Vec<String> {
+    let most = ((width + dot_px) / (ADVANCE * dot_px)).max(1);
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let letters: Vec<char> = word.chars().collect();
+        for (at, piece) in letters.chunks(most).enumerate() {
+            let piece: String = piece.iter().collect();
+            match lines.last_mut() {
+                Some(line) if at == 0 && line.chars().count() + piece.chars().count() < most => {
+                    line.push(' ');
+                    line.push_str(&piece);
+                }
+                _ => lines.push(piece),
+            }
+        }
+    }
+    lines
+}
+
 /// Writes a line with its upper left corner at the place named. Small letters become capitals, and what has no letter here
 /// a gap.
 pub fn write(picture: &mut Picture, text: &str, left_px: usize, top_px: usize, dot_px: usize) {
@@ -82,6 +102,24 @@ pub fn write(picture: &mut Picture, text: &str, left_px: usize, top_px: usize, d
                 let left = left_px + (place * ADVANCE + column) * dot_px;
                 picture.paste(&dot, left, top_px + row * dot_px);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_between_words_and_never_too_wide() {
+        // Ten letters of six dots, less the last gap.
+        let lines = |text| broken(text, 59, 1);
+        assert_eq!(lines("a red apple on blue"), ["a red", "apple on", "blue"]);
+        assert_eq!(lines("exactly on"), ["exactly on"]);
+        assert_eq!(lines("antidisestablishment"), ["antidisest", "ablishment"]);
+        assert!(lines(" ").is_empty());
+        for line in lines("some words of which one is extraordinarily long") {
+            assert!(width_px(&line, 1) <= 59, "{line}");
         }
     }
 }

@@ -9,14 +9,12 @@ mod letters;
 mod open;
 mod overlay;
 pub mod png;
-mod row;
 mod sheet;
 
 pub use chart::chart;
 pub use framing::{Crop, Fit, Framing, Resampling};
 pub use open::{Opened, open};
 pub use overlay::overlay;
-pub use row::row;
 pub use sheet::{sheet, strip};
 
 use serde::{Deserialize, Serialize};

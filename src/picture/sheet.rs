@@ -31,24 +31,33 @@ fn grid(pictures: &[(String, &Picture)], columns: usize) -> Picture {
     let greatest = |px: fn(&Picture) -> usize| pictures.iter().map(|(_, p)| px(p)).max();
     let [cell_width, cell_height] =
         [Picture::width_px, Picture::height_px].map(|px| greatest(px).unwrap_or(1));
-    // Labels grow with the pictures, so that they stay legible on a large sheet, but none is wider than a picture.
+    // Labels grow with the pictures, so that they stay legible on a large sheet, but none is wider than a picture: what does
+    // not fit in one line is broken between words.
     let longest = pictures
         .iter()
         .map(|(label, _)| letters::width_px(label, 1));
     let fitting = cell_width / longest.max().unwrap_or(1).max(1);
     let unit = (cell_width / 128).clamp(1, 4);
-    let dot_px = fitting.clamp(1, 2 * unit);
+    let dot_px = fitting.clamp(unit, 2 * unit);
     let margin = 8 * unit;
-    let line = letters::height_px(dot_px) + 4 * unit;
+    let gap = 4 * unit;
+    let labels: Vec<Vec<String>> = pictures
+        .iter()
+        .map(|(label, _)| letters::broken(label, cell_width, dot_px))
+        .collect();
+    let lines = labels.iter().map(Vec::len).max().unwrap_or(1).max(1);
+    let line = letters::height_px(dot_px) + gap;
     let rows = pictures.len().div_ceil(columns);
-    let [across, down] = [cell_width + margin, cell_height + line + margin];
+    let [across, down] = [cell_width + margin, cell_height + lines * line + margin];
     let mut sheet = Picture::filled(columns * across + margin, rows * down + margin, [255; 3]);
-    for (place, (label, picture)) in pictures.iter().enumerate() {
+    for (place, (_, picture)) in pictures.iter().enumerate() {
         let left = margin + place % columns * across;
         let top = margin + place / columns * down;
         sheet.paste(picture, left, top);
-        let below = top + cell_height + 4 * unit;
-        letters::write(&mut sheet, label, left, below, dot_px);
+        for (number, text) in labels[place].iter().enumerate() {
+            let below = top + cell_height + gap + number * line;
+            letters::write(&mut sheet, text, left, below, dot_px);
+        }
     }
     sheet
 }
@@ -88,8 +97,10 @@ mod tests {
         for colour in COLOURS {
             assert_eq!(count(&one, colour), 64 * 32);
         }
-        // What has no letter is a gap, and a label too long for its picture is small.
+        // What has no letter is a gap, and a label too long for its picture goes on below.
         let long = labelled("un café à la crème de marrons 🍎");
         assert_eq!(count(&long, COLOURS[2]), 64 * 32);
+        assert_eq!(long.width_px(), one.width_px());
+        assert!(long.height_px() > one.height_px());
     }
 }

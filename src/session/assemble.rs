@@ -79,12 +79,13 @@ impl Lent {
 /// # Errors
 /// When there are more steps than the schedule has.
 pub fn walk(job: &CheckedJob, config: &ScheduleConfig) -> Result<Vec<(Level, Level)>> {
-    let steps = grid_walk(
-        job,
-        config,
-        job.steps,
-        job.quirks.following.unwrap_or_default(),
-    )?;
+    let following = job.quirks.following.unwrap_or_default();
+    let mut steps = grid_walk(job, config, job.steps, following)?;
+    if let Some(edit) = &job.job().edit {
+        // The last ones: an img2img begins where its source is not yet all noise.
+        let taken = Window::leading(edit.strength()).span(steps.len()).len();
+        steps.drain(..steps.len() - taken);
+    }
     Ok(match job.job().sampler {
         SamplerName::Ddim => steps,
         SamplerName::Pndm => Pndm::steps(&steps),
@@ -220,6 +221,7 @@ fn edited(
             let sites = sites.unwrap_or_else(|| masactrl_sites(config));
             Box::new(MasaCtrl::new(nest, source, sites, attention_at, guided))
         }
+        Method::Img2img => nest,
         Method::PromptToPrompt => {
             let levels = [levels(edit.cross_window), attention_at];
             let alignment = lent.alignment.clone();

@@ -11,7 +11,7 @@ use super::{
     trace::Beginning,
 };
 use crate::{
-    diffusion::{Level, Trajectory, noise},
+    diffusion::{Level, Noise, Trajectory, noise},
     error::{Error, Result},
     guidance::{Cfg, edit, edit::Kept},
     picture::Picture,
@@ -88,7 +88,8 @@ impl Session {
             texts.row(0),
             scale,
         );
-        let steps = edit.inversion_steps();
+        // Where nothing is inverted, the walk still says at which level a picture is clean.
+        let steps = edit.inversion_steps().max(1);
         Ok(Trace::new(Beginning {
             device: self.device.clone(),
             autoencoder: self.autoencoder.clone(),
@@ -194,7 +195,7 @@ fn source_texts(edit: &Edit, job: &CheckedJob, texts: &Texts) -> Tensor {
         // A picture lends the same to both rows.
         Method::Pnp => generated,
         Method::Masactrl => true,
-        Method::PromptToPrompt => false,
+        Method::PromptToPrompt | Method::Img2img => false,
     };
     if both && job.has_uncond() {
         texts.all.rows(3..5)
@@ -206,15 +207,26 @@ fn source_texts(edit: &Edit, job: &CheckedJob, texts: &Texts) -> Tensor {
 /// The latents an edit begins with.
 fn start_latents(job: &CheckedJob, trajectory: &Trajectory, first: Level) -> Latents {
     let size = trajectory.size();
+    let noised = job.job().edit.as_ref().map(|edit| edit.method) == Some(Method::Img2img);
     let row = match job.quirks.edit.start.unwrap_or_default() {
+        _ if noised => trajectory.clean().into(),
         EditStart::FirstStep => trajectory.at(first),
         EditStart::Noisiest => trajectory.noisiest().into(),
     };
     let channels = row.len() / (size[0] * size[1]);
     let shape = Shape::from([1, size[0], size[1], channels]);
+    let mut row = noise::channels_first(&row, &shape);
+    if noised {
+        let source = job.quirks.noise.unwrap_or_default();
+        let drawn = Noise::new(source, job.job().seed).draw(row.len());
+        let [signal, share] = [first.alphas_cumprod, 1.0 - first.alphas_cumprod].map(f64::sqrt);
+        for (x, noise) in row.iter_mut().zip(drawn) {
+            *x = (signal * f64::from(*x) + share * f64::from(noise)) as f32;
+        }
+    }
     Latents {
         size,
-        rows: vec![noise::channels_first(&row, &shape)],
+        rows: vec![row],
     }
 }
 
@@ -231,6 +243,9 @@ fn odd(
         warnings.push(
             "the prompt is the source's own: the picture will be about what it was".to_owned(),
         );
+    }
+    if edit.method == Method::Img2img {
+        return warnings;
     }
     let windows = [
         edit.feature_window,

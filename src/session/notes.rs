@@ -41,8 +41,8 @@ fn one_line(text: &str) -> String {
 }
 
 /// The readers split settings at commas and colons, and honour quotes.
-fn quoted(text: &str) -> String {
-    if text.contains([',', ':', '"']) {
+pub(super) fn quoted(text: &str) -> String {
+    if text.contains([',', ':', '"', '\n']) {
         format!("{text:?}")
     } else {
         text.to_owned()

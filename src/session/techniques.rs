@@ -1,6 +1,6 @@
 //! The settings of the techniques that a job may ask for, checked together.
 
-use super::{CheckedJob, Job, Traits};
+use super::{CheckedJob, Edit, Job, Traits};
 use crate::{
     error::{Error, Result},
     models::unet::{Part, Site},
@@ -58,7 +58,7 @@ fn check_layers(what: &str, layers: &[Site], model: &Traits) -> Result<()> {
 /// What the techniques of a job add to the line of settings that picture sites read.
 pub fn named(checked: &CheckedJob) -> Vec<(&'static str, String)> {
     let job = checked.job();
-    let mut said = Vec::new();
+    let mut said = job.edit.as_ref().map(Edit::named).unwrap_or_default();
     if let Some(sag) = &job.sag {
         // The names that the extension for AUTOMATIC1111's page writes.
         said.push(("SAG Guidance Enabled", "True".to_owned()));

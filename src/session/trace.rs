@@ -152,8 +152,16 @@ impl Trace {
         self.device.eval(&[&x])?;
         let latents = finite(x.read().await?, "the picture's latents are no numbers")?;
         let (_, clean) = self.walk[self.walk.len() - 1];
+        let inverts = self.edit().inverts();
+        if !inverts {
+            self.met.push(latents.clone());
+        }
         self.trajectory = Some(Trajectory::new(self.job.latent_size(), clean, latents));
-        self.stage = Stage::Up { x, step: 0 };
+        if inverts {
+            self.stage = Stage::Up { x, step: 0 };
+        } else {
+            self.finish();
+        }
         Ok(())
     }
 
@@ -227,7 +235,11 @@ impl Trace {
         let chosen = self.job.quirks.edit.source_latents.unwrap_or_default();
         let inverted = self.trajectory.take();
         let trajectory = match (inverted, chosen) {
-            (Some(inverted), SourceLatents::Inverted) => inverted,
+            (Some(inverted), chosen)
+                if chosen == SourceLatents::Inverted || !self.edit().inverts() =>
+            {
+                inverted
+            }
             _ => self.sampled(),
         };
         self.traced = Some(Traced {

@@ -4,7 +4,9 @@
 
 mod batch;
 mod desk;
+mod edits;
 mod guide;
+mod kill;
 mod measure;
 mod networks;
 mod refusals;

@@ -16,14 +16,15 @@ use super::{
     flags::{Talk, Where},
     materials, model,
     report::Report,
+    source::{frame, traced},
     stop,
 };
 use crate::{
     error::Error,
     picture::{file, png},
-    session::{Blueprint, Event, Job, Latents, Made, Needs, Session},
+    session::{Blueprint, Event, Framed, Job, Latents, Made, Needs, Run, Session},
     tensor::Device,
-    weights::{Checkpoint, disk::DiskFile},
+    weights::{Checkpoint, disk::DiskFile, fingerprint::fingerprint},
 };
 
 use manifest::{Entry, Manifest};
@@ -110,6 +111,8 @@ struct Model {
     blueprint: Blueprint,
     checkpoint: Checkpoint,
     session: Option<Session>,
+    /// What sets it apart from all others, once an edit has asked for it.
+    print: Option<String>,
 }
 
 /// What is under way.
@@ -162,18 +165,18 @@ impl Work<'_> {
 
     fn picture(&mut self, job: &Job, latents: Option<Latents>, entry: &Entry) -> crate::Result<()> {
         let path = self.out.join(&entry.file);
-        let checked = job.check(&self.model().blueprint.traits)?;
+        let traits = self.model().blueprint.traits.clone();
+        let framed = frame(job, &traits, &mut self.report).map_err(as_ours)?;
+        let checked = &framed.job;
         // A kill between the picture and its line in the manifest leaves a whole picture that remembers its job.
         if remembered(&path).is_some_and(|found| found == *checked.job()) {
             self.there += 1;
             return self.manifest.add(entry);
         }
-        let needs = Needs::of(&self.model().blueprint, &checked, &self.device)?;
-        needs.require_room(&checked, &self.device)?;
+        let needs = Needs::of(&self.model().blueprint, checked, &self.device)?;
+        needs.require_room(checked, &self.device)?;
         self.load()?;
-        let materials = materials::read(checked.job(), &mut self.report)?;
-        let aims = pollster::block_on(checked.aims(&materials, &self.device))?;
-        let mut run = self.session().start_with(checked, latents, aims)?;
+        let mut run = self.begin(framed, latents)?;
         while let Some(event) = pollster::block_on(run.step())? {
             self.report.event(&event);
             if let Some(made) = run.take() {
@@ -184,6 +187,25 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Begins a job; an edit's source is looked for in the cache first.
+    fn begin(&mut self, framed: Framed, latents: Option<Latents>) -> crate::Result<Run> {
+        if framed.job.job().edit.is_none() {
+            let materials = materials::read(framed.job.job(), &mut self.report)?;
+            let aims = pollster::block_on(framed.job.aims(&materials, &self.device))?;
+            return self.session().start_with(framed.job, latents, aims);
+        }
+        let model = self.model.as_mut().expect("a line chooses its model first");
+        let print = match &model.print {
+            Some(print) => print,
+            None => model
+                .print
+                .insert(pollster::block_on(fingerprint(&model.checkpoint))?),
+        };
+        let session = model.session.as_ref().expect("it was loaded just before");
+        let found = traced(session, &framed, print, None, &mut self.report).map_err(as_ours)?;
+        session.start_edit(framed.job, &found.ok_or(Error::Interrupted)?, None)
     }
 
     /// The picture first, and its line in the manifest when it is whole on the disk.
@@ -218,6 +240,7 @@ impl Work<'_> {
             blueprint: Blueprint::read(&checkpoint)?,
             checkpoint,
             session: None,
+            print: None,
         });
         Ok(())
     }
@@ -271,4 +294,10 @@ fn remembered(path: &Path) -> Option<Job> {
         made_on: None,
         ..job
     })
+}
+
+/// The crate's own error inside the command line's.
+fn as_ours(error: anyhow::Error) -> Error {
+    let said = format!("{error:#}");
+    error.downcast().unwrap_or(Error::Request(said))
 }

@@ -1,58 +1,22 @@
 //! What an edit is asked for: its source, its method, and what they can be told.
 
-use std::{fmt, str::FromStr};
+mod method;
+mod named;
+mod quirks;
+
+pub use method::Method;
+pub use quirks::{BlankNegative, EditQuirks, EditStart, Encoding, SourceLatents, SourceText};
 
 use serde::{Deserialize, Serialize};
 
 use super::{Job, Parity, Traits};
 use crate::{
-    diffusion::{Inversion, Window},
+    diffusion::Window,
     error::{Error, Result},
     guidance::{BlendSchedule, edit::PnpSites},
     models::unet::{Part, Site},
-    picture::{Crop, Fit, Resampling},
+    picture::Crop,
 };
-
-/// How an edit takes after its source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// Plug-and-play: its layout.
-    #[default]
-    Pnp,
-    /// Mutual self-attention control: what it is made of, but not where things are.
-    Masactrl,
-    /// Prompt-to-prompt: where the words that both prompts have look.
-    PromptToPrompt,
-}
-
-impl Method {
-    /// Every method.
-    pub const ALL: [Self; 3] = [Self::Pnp, Self::Masactrl, Self::PromptToPrompt];
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pnp => "pnp",
-            Self::Masactrl => "masactrl",
-            Self::PromptToPrompt => "prompt-to-prompt",
-        })
-    }
-}
-
-impl FromStr for Method {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut all = Self::ALL.into_iter();
-        all.find(|method| method.to_string() == text)
-            .ok_or_else(|| {
-                let names = Self::ALL.map(|method| method.to_string()).join(", ");
-                format!("no method is called {text:?}: choose {names}")
-            })
-    }
-}
 
 /// What is edited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,7 +26,8 @@ pub enum Source {
     Picture {
         /// Where it was.
         path: String,
-        /// The SHA-256 of its file, in hexadecimal.
+        /// The SHA-256 of its file, in hexadecimal; a picture remembers it, and whoever writes a job may leave it out.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         sha256: String,
         /// What is to be seen in it, if that was said.
         #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -91,140 +56,6 @@ impl Source {
     pub fn prompt(&self) -> &str {
         match self {
             Self::Picture { prompt, .. } | Self::Generated { prompt, .. } => prompt,
-        }
-    }
-}
-
-/// How an autoencoder's distribution becomes latents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Encoding {
-    /// Its mean.
-    #[default]
-    Mean,
-    /// A sample of it, drawn from the job's seed: the original repository.
-    Sample,
-}
-
-/// Which latents stand for the source at each level.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceLatents {
-    /// Those that the inversion met: direct inversion.
-    #[default]
-    Inverted,
-    /// Those that sampling meets on its way down again: the original repository.
-    Resampled,
-}
-
-/// What the source's own forward is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceText {
-    /// What it was inverted or generated with.
-    #[default]
-    Own,
-    /// Nothing, whatever it was inverted with: plug-and-play on diffusers.
-    Empty,
-}
-
-/// Which latents an edit begins with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EditStart {
-    /// Those of its first step.
-    #[default]
-    FirstStep,
-    /// The noisiest there are, although the first step takes them for less noisy: the original repository.
-    Noisiest,
-}
-
-/// What stands in for a negative prompt that is not given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BlankNegative {
-    /// Nothing.
-    #[default]
-    Empty,
-    /// The source's prompt: the original repository.
-    SourcePrompt,
-}
-
-/// Choices in which the references of edits differ. `None` is the documented default, or the preset's value.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EditQuirks {
-    /// Whose timestep the network is told during an inversion.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub inversion: Option<Inversion>,
-    /// How a picture becomes latents.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub encoding: Option<Encoding>,
-    /// How a picture of another shape is made to fit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub fit: Option<Fit>,
-    /// How it is resampled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resampling: Option<Resampling>,
-    /// Which latents stand for the source.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source_latents: Option<SourceLatents>,
-    /// What the source's forward is told.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source_text: Option<SourceText>,
-    /// Which latents the edit begins with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start: Option<EditStart>,
-    /// What stands in for a negative prompt.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub blank_negative: Option<BlankNegative>,
-}
-
-impl EditQuirks {
-    /// These choices, and another's where there is none.
-    #[must_use]
-    pub fn or(&self, other: &Self) -> Self {
-        Self {
-            inversion: self.inversion.or(other.inversion),
-            encoding: self.encoding.or(other.encoding),
-            fit: self.fit.or(other.fit),
-            resampling: self.resampling.or(other.resampling),
-            source_latents: self.source_latents.or(other.source_latents),
-            source_text: self.source_text.or(other.source_text),
-            start: self.start.or(other.start),
-            blank_negative: self.blank_negative.or(other.blank_negative),
-        }
-    }
-
-    /// Whether nothing is chosen.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// A reference's choices.
-    pub fn of(parity: Parity) -> Self {
-        match parity {
-            Parity::PnpDiffusers => Self {
-                inversion: Some(Inversion::TargetT),
-                encoding: Some(Encoding::Mean),
-                fit: Some(Fit::ShorterSide),
-                resampling: Some(Resampling::Bilinear),
-                source_latents: Some(SourceLatents::Inverted),
-                source_text: Some(SourceText::Empty),
-                start: Some(EditStart::FirstStep),
-                blank_negative: Some(BlankNegative::Empty),
-            },
-            Parity::PnpLdm => Self {
-                inversion: Some(Inversion::SourceT),
-                encoding: Some(Encoding::Sample),
-                fit: Some(Fit::Cover),
-                resampling: Some(Resampling::Lanczos),
-                source_latents: Some(SourceLatents::Resampled),
-                source_text: Some(SourceText::Own),
-                start: Some(EditStart::Noisiest),
-                blank_negative: Some(BlankNegative::SourcePrompt),
-            },
-            _ => Self::default(),
         }
     }
 }
@@ -262,6 +93,9 @@ pub struct Edit {
     /// How that share changes from step to step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negative_schedule: Option<BlendSchedule>,
+    /// How far towards noise an img2img begins, 0 to 1: the share of the steps that is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<f64>,
     /// The source's prompt stands in for the negative one: negative-prompt inversion
     /// (Miyake et al. 2023, <https://arxiv.org/abs/2305.16807>).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -270,6 +104,8 @@ pub struct Edit {
 
 /// Steps in which a picture is inverted, unless something else is asked for.
 const INVERSION_STEPS: usize = 50;
+/// How far towards noise an img2img begins, unless something else is asked for.
+const STRENGTH: f64 = 0.75;
 /// Steps of the references' edits and inversions.
 const REFERENCE_STEPS: usize = 50;
 const REFERENCE_INVERSION_STEPS: usize = 999;
@@ -297,6 +133,7 @@ impl Edit {
             attention_layers: None,
             negative_alpha: None,
             negative_schedule: None,
+            strength: None,
             negative_inversion: false,
         }
     }
@@ -313,6 +150,7 @@ impl Edit {
                 },
             ),
             Method::PromptToPrompt => (Window::leading(0.0), Window::leading(0.4)),
+            Method::Img2img => (Window::leading(0.0), Window::leading(0.0)),
         };
         let through = |last| Window::Steps { first: 0, last };
         match (parity, &self.source) {
@@ -351,10 +189,19 @@ impl Edit {
         let usual = self.usual(parity);
         let reference = matches!(parity, Some(Parity::PnpDiffusers | Parity::PnpLdm));
         let inversion_steps = match &self.source {
+            Source::Picture { .. } if self.method == Method::Img2img => 0,
             Source::Picture { .. } if reference => REFERENCE_INVERSION_STEPS,
             Source::Picture { .. } => INVERSION_STEPS,
             Source::Generated { .. } => steps,
         };
+        if self.method == Method::Img2img {
+            return Self {
+                inversion_steps: self.inversion_steps.or(Some(inversion_steps)),
+                negative_alpha: self.negative_alpha.or(usual.negative_alpha),
+                strength: self.strength.or(Some(STRENGTH)),
+                ..self.clone()
+            };
+        }
         let mut filled = Self {
             inversion_steps: self.inversion_steps.or(Some(inversion_steps)),
             feature_window: self.feature_window.or(Some(usual.feature_window)),
@@ -376,6 +223,19 @@ impl Edit {
         self.inversion_steps.unwrap_or(INVERSION_STEPS)
     }
 
+    /// The share of the steps that is taken: less than all of them in an img2img only.
+    pub fn strength(&self) -> f64 {
+        match self.method {
+            Method::Img2img => self.strength.unwrap_or(STRENGTH),
+            _ => 1.0,
+        }
+    }
+
+    /// Whether the latents of its source are found by inversion.
+    pub fn inverts(&self) -> bool {
+        self.method != Method::Img2img && matches!(self.source, Source::Picture { .. })
+    }
+
     /// Where plug-and-play puts the source's values.
     pub fn sites(&self) -> PnpSites {
         let usual = PnpSites::default();
@@ -391,11 +251,49 @@ impl Edit {
         Some((alpha, self.negative_schedule.unwrap_or_default()))
     }
 
+    /// Refuses a strength that cannot work, and what goes with inversion where there is none.
+    fn check_strength(&self) -> Result<()> {
+        let wrong = |text: String| Err(Error::Request(text));
+        if self.method != Method::Img2img {
+            return match self.strength {
+                Some(_) => wrong(format!(
+                    "a strength is img2img's, and the method is {}: leave it out",
+                    self.method
+                )),
+                None => Ok(()),
+            };
+        }
+        let strength = self.strength();
+        if !(strength > 0.0 && strength <= 1.0) {
+            return wrong(format!(
+                "the strength is {strength}, and must be above 0 and at most 1: 0.75 is usual"
+            ));
+        }
+        let lent = self.feature_window.is_some()
+            || self.attention_window.is_some()
+            || self.feature_layers.is_some()
+            || self.attention_layers.is_some();
+        if lent {
+            return wrong(
+                "img2img takes no features of its source: leave windows and layers out".to_owned(),
+            );
+        }
+        Ok(())
+    }
+
     /// Refuses what can never work.
     fn check(&self, model: &Traits) -> Result<()> {
         let wrong = |text: String| Err(Error::Request(text));
+        self.check_strength()?;
         let steps = self.inversion_steps();
-        if steps == 0 || steps > 999 {
+        let noised = matches!(self.source, Source::Picture { .. }) && !self.inverts();
+        if noised && steps != 0 {
+            return wrong(
+                "img2img inverts nothing: leave the inversion steps out, or choose another method"
+                    .to_owned(),
+            );
+        }
+        if !noised && (steps == 0 || steps > 999) {
             return wrong(format!(
                 "{steps} inversion steps are impossible: ask for 1 to 999"
             ));
@@ -460,8 +358,15 @@ pub fn check(job: &mut Job, quirks: &EditQuirks, model: &Traits) -> Result<()> {
     };
     let wrong = |text: &str| Err(Error::Request(text.to_owned()));
     let parity = job.parity;
-    let edit = edit.filled(parity, job.steps.unwrap_or(model.steps));
+    let steps = job.steps.unwrap_or(model.steps);
+    let edit = edit.filled(parity, steps);
     edit.check(model)?;
+    if Window::leading(edit.strength()).span(steps).is_empty() {
+        return Err(Error::Request(format!(
+            "a strength of {} takes none of {steps} steps: ask for more of either",
+            edit.strength()
+        )));
+    }
     if job.latents.is_some() {
         return wrong("an edit begins with its source's latents: leave --latents out");
     }
