@@ -79,11 +79,11 @@ fn a_picture_under_its_own_prompt_comes_back_from_inversion() {
 #[test]
 #[ignore = "takes a minute: fifty steps up and fifty down"]
 fn in_fifty_steps_it_comes_back_above_thirty_decibels() {
-    for scale in [1.0, 7.5] {
-        let found = fidelity(&composed(), 50, scale);
-        eprintln!("{found:.1} dB in 50 steps at a guidance scale of {scale}");
-        if scale == 1.0 {
-            assert!(found > 30.0, "{found:.1} dB");
-        }
-    }
+    let found = fidelity(&composed(), 50, 1.0);
+    eprintln!("{found:.1} dB in 50 steps");
+    assert!(found > 30.0, "{found:.1} dB");
+    // Guided as strongly as mini likes it, the prompt is followed beyond what the picture was.
+    let guided = fidelity(&composed(), 50, 7.5);
+    eprintln!("{guided:.1} dB at a guidance scale of 7.5");
+    assert!(guided < found);
 }
