@@ -1,5 +1,7 @@
 //! What must hold of edits, whatever the weights.
 
+#[path = "support/compared.rs"]
+mod compared;
 #[path = "support/small.rs"]
 mod small;
 
@@ -18,7 +20,8 @@ use guidestar::{
     tensor::{Device, Tensor},
 };
 
-use small::{device, nmse, read, unet, wave};
+use compared::{device, nmse, read};
+use small::{unet, wave};
 
 const STEPS: usize = 4;
 

@@ -1,5 +1,7 @@
 //! What must hold of taps and of classifier-free guidance, whatever the weights.
 
+#[path = "support/compared.rs"]
+mod compared;
 #[path = "support/small.rs"]
 mod small;
 
@@ -12,7 +14,8 @@ use guidestar::{
     tensor::{Device, Tensor},
 };
 
-use small::{device, nmse, read, unet, wave};
+use compared::{device, nmse, read};
+use small::{unet, wave};
 
 const AT: Level = Level {
     alphas_cumprod: 0.3,

@@ -1,5 +1,7 @@
 //! What must hold of the techniques that steer the sampling, whatever the weights.
 
+#[path = "support/compared.rs"]
+mod compared;
 #[path = "support/small.rs"]
 mod small;
 
@@ -20,7 +22,8 @@ use guidestar::{
     tensor::{Device, Tensor},
 };
 
-use small::{device, nmse, read, unet, wave};
+use compared::{device, nmse, read};
+use small::{unet, wave};
 
 const AT: Level = Level {
     alphas_cumprod: 0.3,
