@@ -8,7 +8,7 @@ use super::{
     batch::Batch,
     bench::Bench,
     edit_flags::{Invert, Pnp},
-    guide::Guide,
+    guide::{Guide, Rank},
     measure::Measure,
     models::Models,
     sag::Sag,
@@ -58,6 +58,9 @@ pub enum Command {
     /// Make pictures that guides pull towards a colour, edges, or another picture.
     #[command(after_help = super::guide::EXAMPLES)]
     Guide(Box<Guide>),
+    /// Rank pictures by guides, the best first.
+    #[command(after_help = super::guide::RANK_EXAMPLES)]
+    Rank(Box<Rank>),
     /// Find the latents of a picture at every noise level, and store them.
     #[command(after_help = INVERT_EXAMPLES)]
     Invert(Invert),

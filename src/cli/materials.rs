@@ -6,7 +6,7 @@ use super::{model, report::Report};
 use crate::{
     error::{Error, Result},
     picture::{self, file},
-    session::{Event, Job, Materials, NamedFile, Target},
+    session::{Event, Guiding, Job, Materials, NamedFile, Target},
     tokenizer::Tokenizer,
     weights::{fingerprint::sha256, guides},
 };
@@ -29,11 +29,17 @@ pub fn named(path: &Path) -> Result<NamedFile> {
 /// # Errors
 /// When a file is gone, is another than it was, or is not what it should be.
 pub fn read(job: &Job, report: &mut Report) -> Result<Materials> {
+    let guides = job.guide.as_ref().map(|guide| &guide.guides[..]);
+    of(guides.unwrap_or_default(), report)
+}
+
+/// Reads everything that guides name.
+///
+/// # Errors
+/// As [`read`].
+pub fn of(guides: &[Guiding], report: &mut Report) -> Result<Materials> {
     let mut materials = Materials::default();
-    let targets = || {
-        let guides = job.guide.iter().flat_map(|guide| &guide.guides);
-        guides.map(|guiding| &guiding.target)
-    };
+    let targets = || guides.iter().map(|guiding| &guiding.target);
     for name in targets().flat_map(Target::pictures) {
         let bytes = contents(name)?;
         let path = &name.path;

@@ -50,6 +50,7 @@ fn run(cli: &Cli) -> Result<Exit> {
     match &cli.command {
         Command::Generate(flags) => generate::generate(flags, cli.talk),
         Command::Sag(flags) => sag::sag(flags, cli.talk),
+        Command::Rank(flags) => guide::rank(flags, cli.talk),
         Command::Guide(flags) => guide::guide(flags, cli.talk),
         Command::Pnp(flags) => edit::pnp(flags, cli.talk),
         Command::Invert(flags) => edit::invert(flags, cli.talk),

@@ -181,3 +181,155 @@ fn a_strength_that_ends_in_no_numbers_is_said() {
         .stderr(contains("no numbers").or(contains("being numbers")));
     assert!(desk.files().is_empty(), "{:?}", desk.files());
 }
+
+/// A white square in the middle of black.
+fn square(desk: &Desk, name: &str, side: u32) {
+    let inside = |at: u32| (side / 4..side * 3 / 4).contains(&at);
+    let picture = image::RgbImage::from_fn(side, side, |x, y| {
+        image::Rgb([if inside(x) && inside(y) { 255 } else { 0 }; 3])
+    });
+    picture.save(desk.path(name)).unwrap();
+}
+
+fn network(name: &str) -> String {
+    format!("{}/tests/fixtures/onnx/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn networks_guide_together_and_their_picture_can_be_replayed() {
+    let desk = Desk::new();
+    square(&desk, "mask.png", 64);
+    plain(&desk, "photo.png", 48, [200, 40, 40]);
+    let mut command = desk.run(&["guide", "a fox", "--out", "fox.png"]);
+    command.args(QUICK).args(["--guide-window", "0..1"]);
+    command.args(["--segment", "mask.png", "--style", "photo.png"]);
+    command.args(["--text", "a fox on snow", "--class", "red apple"]);
+    command.args(["--box", "red apple 0.1,0.2,0.6,0.9", "--weight", "text=0.5"]);
+    command.args(["--onnx", &network("small.onnx"), "--target-class", "2"]);
+    let said = [
+        "segmentation",
+        "style",
+        "text",
+        "thing",
+        "detection",
+        "network",
+    ];
+    let assert = command.assert().success();
+    let stderr = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    for guide in said {
+        assert!(stderr.contains(&format!("seed 4: {guide} ")), "{stderr}");
+    }
+    let mut command = desk.run(&["replay", "fox.png", "--device", "cpu", "--out", "again.png"]);
+    command.assert().success();
+    assert!(fs::read(desk.path("fox.png")).unwrap() == fs::read(desk.path("again.png")).unwrap());
+}
+
+#[test]
+fn networks_that_cannot_guide_are_refused_in_a_sentence() {
+    let desk = Desk::new();
+    square(&desk, "mask.png", 32);
+    plain(&desk, "black.png", 64, [0; 3]);
+    plain(&desk, "photo.png", 64, [200, 40, 40]);
+    fs::write(desk.path("boxes.json"), r#"[{"thing": "dog"}]"#).unwrap();
+    let before = desk.files().len();
+    let onnx = |name: &str| {
+        [
+            "--onnx".to_owned(),
+            network(name),
+            "--target-class".to_owned(),
+            "1".to_owned(),
+        ]
+    };
+    let owned = |flags: &[&str]| {
+        flags
+            .iter()
+            .map(|&flag| flag.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let cases = [
+        (
+            owned(&["--box", "dog 0.1,0.2,1.5,0.9"]),
+            "none in the picture",
+        ),
+        (
+            owned(&["--box", "dog 0.9,0.2,0.5,0.9"]),
+            "none in the picture",
+        ),
+        (
+            owned(&["--box", "unicorn 0.1,0.2,0.5,0.9"]),
+            "knows no thing called",
+        ),
+        (owned(&["--boxes", "boxes.json"]), "no list of boxes"),
+        (owned(&["--class", "unicorn"]), "knows nothing called"),
+        (owned(&["--text", ""]), "says nothing"),
+        (
+            owned(&["--segment", "mask.png"]),
+            "is 32x32 and the picture 64x64",
+        ),
+        (owned(&["--segment", "black.png"]), "black all over"),
+        (owned(&["--segment", "none.png"]), "none.png"),
+        (owned(&["--face", "photo.png"]), "--recogniser"),
+        (owned(&["--onnx", "net.onnx"]), "--target-image"),
+        (
+            owned(&["--onnx", "net.onnx", "--target-class", "0"]),
+            "net.onnx",
+        ),
+        (
+            owned(&["--loss", "hinge", "--class", "dog"]),
+            "choose cosine",
+        ),
+        (onnx("short.onnx").to_vec(), "short.onnx"),
+        (onnx("circle.onnx").to_vec(), "circle"),
+        (onnx("future.onnx").to_vec(), "future.onnx"),
+        (onnx("foreign.onnx").to_vec(), "foreign.onnx"),
+        (
+            onnx("small.onnx")
+                .into_iter()
+                .chain(owned(&["--onnx-output", "nothing"]))
+                .collect(),
+            "no output \"nothing\"",
+        ),
+        (
+            owned(&["--onnx", &network("small.onnx"), "--target-class", "99"]),
+            "99 is none",
+        ),
+    ];
+    for (flags, said) in cases {
+        let mut command = desk.run(&["guide", "a fox"]);
+        command.args(QUICK).args(&flags);
+        command.assert().code(2).stderr(contains(said));
+    }
+    assert_eq!(desk.files().len(), before, "{:?}", desk.files());
+}
+
+#[test]
+fn pictures_are_ranked_by_guides() {
+    let desk = Desk::new();
+    for (name, colour) in [
+        ("red.png", [220, 30, 30]),
+        ("blue.png", [30, 60, 200]),
+        ("sea.png", [40, 80, 190]),
+    ] {
+        plain(&desk, name, 40, colour);
+    }
+    let ranking = [
+        "rank", "red.png", "blue.png", "sea.png", "--device", "cpu", "--colour", "#1e3cc8",
+    ];
+    let assert = desk.run(&ranking).assert().success();
+    let stdout = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    let order: Vec<&str> = stdout
+        .lines()
+        .filter_map(|line| line.split(' ').nth(1))
+        .collect();
+    assert_eq!(order, ["blue.png", "sea.png", "red.png"], "{stdout}");
+    let mut command = desk.run(&ranking);
+    command
+        .args(["--keep", "1", "--out", "best"])
+        .assert()
+        .success();
+    assert_eq!(super::names(&desk.path("best")), ["1-blue.png"]);
+    desk.run(&["rank", "red.png"])
+        .assert()
+        .code(2)
+        .stderr(contains("nothing to rank by"));
+}

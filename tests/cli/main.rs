@@ -316,6 +316,8 @@ fn help_is_as_it_was() {
         ("help", &["--help"][..]),
         ("help-generate", &["generate", "--help"]),
         ("help-sag", &["sag", "--help"]),
+        ("help-guide", &["guide", "--help"]),
+        ("help-rank", &["rank", "--help"]),
         ("help-pnp", &["pnp", "--help"]),
         ("help-invert", &["invert", "--help"]),
         ("help-measure", &["measure", "--help"]),

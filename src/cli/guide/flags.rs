@@ -19,6 +19,9 @@ pub struct Guide {
     /// What to pull towards.
     #[command(flatten)]
     pub targets: Targets,
+    /// How much each counts.
+    #[command(flatten)]
+    pub weights: Weights,
     /// How to pull.
     #[command(flatten)]
     pub pull: Pull,
@@ -38,15 +41,20 @@ pub struct Pull {
     /// How strongly to follow the guides [default: the preset's].
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub guide_scale: Option<f64>,
-    /// How much a guide counts among others, as colour=0.5; repeat for more [default: 1].
-    #[arg(long, value_name = "GUIDE=X", value_parser = weight)]
-    pub weight: Vec<(String, f64)>,
     /// How often each step is taken [default: the preset's].
     #[arg(long, value_name = "N")]
     pub recurrences: Option<usize>,
     /// The share of the steps that are guided, from the noisy end, as 0.1..0.8 [default: the preset's].
     #[arg(long, value_name = "FROM..TO", value_parser = window)]
     pub guide_window: Option<Window>,
+}
+
+/// How much guides count.
+#[derive(Clone, Debug, Args)]
+pub struct Weights {
+    /// How much a guide counts among others, as colour=0.5; repeat for more [default: 1].
+    #[arg(long, value_name = "GUIDE=X", value_parser = weight)]
+    pub weight: Vec<(String, f64)>,
 }
 
 /// What is written beside pictures.
@@ -102,28 +110,24 @@ impl Pull {
         settings.window = self.guide_window.unwrap_or(settings.window);
         settings
     }
+}
 
-    /// These guides, pulling as the flags say.
-    ///
-    /// # Errors
-    /// When a weight is for no guide that is there.
-    pub fn guides(&self, targets: Vec<Target>) -> Result<GuideJob> {
-        let mut guides: Vec<Guiding> = targets.into_iter().map(Guiding::from).collect();
-        for (name, weight) in &self.weight {
-            let named = guides.iter_mut().find(|guide| guide.target.name() == name);
-            let Some(guiding) = named else {
-                return Err(Error::Request(format!(
-                    "--weight {name}={weight} is for a guide that is not asked for"
-                )));
-            };
-            guiding.weight = *weight;
-        }
-        Ok(GuideJob {
-            preset: self.preset,
-            settings: Some(self.settings()),
-            guides,
-        })
+/// These guides, each as much as the flags say.
+///
+/// # Errors
+/// When a weight is for no guide that is there.
+pub fn guiding(targets: Vec<Target>, weights: &Weights) -> Result<Vec<Guiding>> {
+    let mut guides: Vec<Guiding> = targets.into_iter().map(Guiding::from).collect();
+    for (name, weight) in &weights.weight {
+        let named = guides.iter_mut().find(|guide| guide.target.name() == name);
+        let Some(guiding) = named else {
+            return Err(Error::Request(format!(
+                "--weight {name}={weight} is for a guide that is not asked for"
+            )));
+        };
+        guiding.weight = *weight;
     }
+    Ok(guides)
 }
 
 impl Guide {
@@ -149,7 +153,11 @@ impl Guide {
         };
         Ok(Job {
             count: trials.unwrap_or(asked.count),
-            guide: Some(self.pull.guides(self.targets.spelled()?)?),
+            guide: Some(GuideJob {
+                preset: self.pull.preset,
+                settings: Some(self.pull.settings()),
+                guides: guiding(self.targets.spelled()?, &self.weights)?,
+            }),
             eta,
             ..asked
         })

@@ -2,11 +2,13 @@
 
 mod beside;
 mod flags;
+mod rank;
 mod targets;
 
 use anyhow::{Context, Result, bail};
 
 pub use flags::Guide;
+pub use rank::{EXAMPLES as RANK_EXAMPLES, Rank, rank};
 
 use super::{
     exit::Exit,
@@ -93,9 +95,11 @@ fn one(opened: &mut Opened, which: usize, bare: bool) -> Result<Option<Tried>> {
     } else {
         tell(opened, &made, None);
     }
+    let guides = opened.job.job().guide.as_ref();
+    let guides = guides.map_or(&[][..], |guide| &guide.guides);
     Ok(Some(Tried {
         seed,
-        score: together(opened, &made.scores),
+        score: rank::together(&made.scores, guides),
         latents: made.latents,
         picture: made.picture,
         bytes,
@@ -152,23 +156,14 @@ fn scored(opened: &Opened, picture: &Picture) -> Result<Vec<(String, f32)>> {
     Ok(pollster::block_on(scores(&opened.aims, picture, device))?)
 }
 
-/// The scores of all guides in one number, each as much as it counts.
-fn together(opened: &Opened, scores: &[(String, f32)]) -> f64 {
-    let weighted = scores.iter().zip(&opened.aims);
-    weighted
-        .map(|((_, score), aim)| f64::from(*score) * aim.weight)
-        .sum()
-}
-
 /// Says how good the guides find a picture, and the unguided one.
 fn tell(opened: &Opened, made: &Made, before: Option<&[(String, f32)]>) {
     for (at, (guide, score)) in made.scores.iter().enumerate() {
         let unguided = before.and_then(|before| before.get(at));
-        let unguided = unguided.map(|(_, score)| format!(", {:.4} unguided", -score));
+        let unguided = unguided.map(|(_, score)| format!(", {score:.4} unguided"));
         opened.report.say(&format!(
-            "seed {}: {guide} {:.4}{}",
+            "seed {}: {guide} scores {score:.4}{}",
             made.seed,
-            -score,
             unguided.unwrap_or_default()
         ));
     }
@@ -193,7 +188,7 @@ fn sum_up(opened: &mut Opened, mut tried: Vec<Tried>, flags: &Guide) -> Result<(
     }
     tried.sort_by(|a, b| b.score.total_cmp(&a.score));
     for (place, one) in tried.iter().enumerate() {
-        let line = format!("{}. seed {}, loss {:.4}", place + 1, one.seed, -one.score);
+        let line = format!("{}. seed {}, score {:.4}", place + 1, one.seed, one.score);
         opened.report.say(&line);
     }
     for (place, one) in tried

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use super::{NamedFile, Reading, Target, network};
+use super::{Guiding, NamedFile, Reading, Target, network};
 use crate::{
     error::{Error, Result},
     guidance::{
@@ -17,7 +17,7 @@ use crate::{
     session::{CheckedJob, Size},
     tensor::{Device, Tensor},
     tokenizer::Tokenizer,
-    weights::{guides, source::Files},
+    weights::{guides as networks, source::Files},
 };
 
 /// Above this sum of red, green and blue a mask is white.
@@ -76,31 +76,44 @@ impl CheckedJob {
     /// # Errors
     /// When something they are made of is missing or does not fit, or the device has no room.
     pub async fn aims(&self, materials: &Materials, device: &Device) -> Result<Vec<Aim>> {
-        let guides = self.job().guide.iter().flat_map(|guide| &guide.guides);
-        let mut eyes: Option<Rc<Eyes>> = None;
-        let mut aims = Vec::new();
-        for guiding in guides {
-            let target = &guiding.target;
-            let guide: Rc<dyn Guide> = if target.needs_eyes() {
-                let opened = match eyes.take() {
-                    Some(opened) => opened,
-                    None => Rc::new(guides::eyes(materials.matched()?, "eyes", device).await?),
-                };
-                let opened = eyes.insert(opened);
-                seen(target, opened, materials, self.size, device).await?
-            } else if target.files().is_empty() {
-                Rc::new(observed(target, materials, self.size, device)?)
-            } else {
-                network::guide(target, materials, self.size, device).await?
-            };
-            aims.push(Aim {
-                guide,
-                weight: guiding.weight,
-                window: guiding.window,
-            });
-        }
-        Ok(aims)
+        let guides = self.job().guide.as_ref().map(|guide| &guide.guides[..]);
+        aims(guides.unwrap_or_default(), materials, self.size, device).await
     }
+}
+
+/// Guides, ready on a device for pictures of this size.
+///
+/// # Errors
+/// When something they are made of is missing or does not fit, or the device has no room.
+pub async fn aims(
+    guides: &[Guiding],
+    materials: &Materials,
+    size: Size,
+    device: &Device,
+) -> Result<Vec<Aim>> {
+    let mut eyes: Option<Rc<Eyes>> = None;
+    let mut aims = Vec::new();
+    for guiding in guides {
+        let target = &guiding.target;
+        let guide: Rc<dyn Guide> = if target.needs_eyes() {
+            let opened = match eyes.take() {
+                Some(opened) => opened,
+                None => Rc::new(networks::eyes(materials.matched()?, "eyes", device).await?),
+            };
+            let opened = eyes.insert(opened);
+            seen(target, opened, materials, size, device).await?
+        } else if target.files().is_empty() {
+            Rc::new(observed(target, materials, size, device)?)
+        } else {
+            network::guide(target, materials, size, device).await?
+        };
+        aims.push(Aim {
+            guide,
+            weight: guiding.weight,
+            window: guiding.window,
+        });
+    }
+    Ok(aims)
 }
 
 /// How good guides find a picture, each by its name; greater is better.
@@ -153,7 +166,7 @@ async fn seen(
                     "the words that this guide needs do not come with this build".to_owned(),
                 ));
             };
-            let tower = guides::text_tower(materials.matched()?, device).await?;
+            let tower = networks::text_tower(materials.matched()?, device).await?;
             let tokens = words.encode(text)?;
             let angle = Angle::default();
             Rc::new(Meaning::new(eyes, &tower, &tokens.ids, tokens.used, angle)?)

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-pub use aims::{Materials, scores};
+pub use aims::{Materials, aims, scores};
 pub use target::{NamedFile, Reading, Target, Wanted};
 
 use super::{CheckedJob, Job, SamplerName};

@@ -1,0 +1,200 @@
+//! `rank`: pictures that are there already, the best first as guides see them.
+
+use std::{
+    cmp::Ordering,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::json;
+
+use super::{
+    flags::{Weights, guiding},
+    targets::Targets,
+};
+use crate::{
+    cli::{
+        exit::Exit,
+        flags::{Talk, Where},
+        generate::saved,
+        materials,
+        report::{self, Report},
+        stop,
+    },
+    error::Error,
+    guidance::universal::Aim,
+    picture::{self, Picture, file},
+    session::{
+        Event, Guiding, Materials, Size,
+        guide::{aims, scores},
+    },
+    tensor::Device,
+};
+
+/// Shown behind the help.
+pub const EXAMPLES: &str = "\
+Examples:
+  guidestar rank out/*.png --text \"a fox on snow\"
+  guidestar rank out/*.png --class dog --keep 3 --out best/
+  guidestar rank photos/*.jpg --style painting.jpg --colour \"#d08040\" --json";
+
+/// `guidestar rank`
+#[derive(Debug, Args)]
+pub struct Rank {
+    /// The pictures.
+    #[arg(required = true, value_name = "IMAGE")]
+    pub files: Vec<PathBuf>,
+    /// Only the best of them.
+    #[arg(long, value_name = "K")]
+    pub keep: Option<usize>,
+    /// Copy them into this folder, each behind its place.
+    #[arg(long, short, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where to compute.
+    #[command(flatten)]
+    pub place: Where,
+    /// What to look for.
+    #[command(flatten)]
+    pub targets: Targets,
+    /// How much each guide counts.
+    #[command(flatten)]
+    pub weights: Weights,
+}
+
+/// A picture with what guides say of it; greater is better.
+struct Ranked<'a> {
+    path: &'a Path,
+    scores: Vec<(String, f32)>,
+    together: f64,
+}
+
+/// Ranks pictures.
+///
+/// # Errors
+/// When the request is wrong, a picture cannot be read, or the device fails.
+pub fn rank(flags: &Rank, talk: Talk) -> Result<Exit> {
+    let wrong = |text: &str| Err(Error::Request(text.to_owned()).into());
+    let guides = guiding(flags.targets.spelled()?, &flags.weights)?;
+    if guides.is_empty() {
+        return wrong("there is nothing to rank by: name a guide, such as --text \"a fox\"");
+    }
+    if flags.keep == Some(0) {
+        return wrong("--keep 0 keeps nothing: ask for at least 1");
+    }
+    let mut report = Report::new(talk);
+    let materials = materials::of(&guides, &mut report)?;
+    let opening = Device::open(flags.place.device, flags.place.precision.into());
+    let device = pollster::block_on(opening)?;
+    let mut judges = Vec::new();
+    let mut ranked = Vec::new();
+    for path in &flags.files {
+        if stop::asked() {
+            return Ok(Exit::Interrupted);
+        }
+        let place = path.display();
+        let named = |error: Error| Error::Request(format!("{place}: {error}"));
+        let opened = picture::open(&file::read(path)?).map_err(named)?;
+        for message in opened.warnings {
+            let message = format!("{place}: {message}");
+            report.event(&Event::Warning { message });
+        }
+        let aims = judging(&mut judges, &opened.picture, &guides, &materials, &device)?;
+        let scores = pollster::block_on(scores(aims, &opened.picture, &device))?;
+        ranked.push(Ranked {
+            path,
+            together: together(&scores, &guides),
+            scores,
+        });
+    }
+    ranked.sort_by(best_first);
+    ranked.truncate(flags.keep.unwrap_or(usize::MAX));
+    for (place, one) in ranked.iter().enumerate() {
+        report::print(&line(place + 1, one, talk));
+        if let Some(folder) = &flags.out {
+            copy(folder, place + 1, one.path, &mut report)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Guides for pictures of one size; some depend on it.
+type Judges = Vec<([usize; 2], Vec<Aim>)>;
+
+fn judging<'a>(
+    judges: &'a mut Judges,
+    picture: &Picture,
+    guides: &[Guiding],
+    materials: &Materials,
+    device: &Device,
+) -> Result<&'a [Aim]> {
+    let size = [picture.width_px(), picture.height_px()];
+    let at = match judges.iter().position(|(known, _)| *known == size) {
+        Some(at) => at,
+        None => {
+            let [width_px, height_px] = size;
+            let whole = Size {
+                width_px,
+                height_px,
+            };
+            let made = pollster::block_on(aims(guides, materials, whole, device))?;
+            judges.push((size, made));
+            judges.len() - 1
+        }
+    };
+    Ok(&judges[at].1)
+}
+
+/// The scores of all guides in one number, each as much as it counts.
+pub fn together(scores: &[(String, f32)], guides: &[Guiding]) -> f64 {
+    let weighted = scores.iter().zip(guides);
+    weighted
+        .map(|((_, score), guiding)| f64::from(*score) * guiding.weight)
+        .sum()
+}
+
+/// What is no number comes last.
+fn best_first(a: &Ranked<'_>, b: &Ranked<'_>) -> Ordering {
+    let key = |one: &Ranked<'_>| {
+        if one.together.is_nan() {
+            f64::NEG_INFINITY
+        } else {
+            one.together
+        }
+    };
+    key(b).total_cmp(&key(a))
+}
+
+fn line(place: usize, one: &Ranked<'_>, talk: Talk) -> String {
+    let path = one.path.display().to_string();
+    if talk.json {
+        let scores: Vec<_> = one
+            .scores
+            .iter()
+            .map(|(guide, score)| json!({"guide": guide, "score": score}))
+            .collect();
+        return json!({"place": place, "path": path, "score": one.together, "scores": scores})
+            .to_string();
+    }
+    let said = one.scores.iter();
+    let said: Vec<_> = said
+        .map(|(guide, score)| format!("{guide} {score:.4}"))
+        .collect();
+    format!("{place}. {path}  {}", said.join(", "))
+}
+
+fn copy(folder: &Path, place: usize, path: &Path, report: &mut Report) -> Result<()> {
+    let lost = || {
+        format!(
+            "{} cannot be copied to {}",
+            path.display(),
+            folder.display()
+        )
+    };
+    std::fs::create_dir_all(folder).with_context(lost)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let copy = file::free_name(&folder.join(format!("{place}-{name}")));
+    file::write(&copy, &file::read(path)?)?;
+    report.event(&saved(&copy, "best"));
+    Ok(())
+}
