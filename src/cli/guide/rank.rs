@@ -129,19 +129,17 @@ fn judging<'a>(
     device: &Device,
 ) -> Result<&'a [Aim]> {
     let size = [picture.width_px(), picture.height_px()];
-    let at = match judges.iter().position(|(known, _)| *known == size) {
-        Some(at) => at,
-        None => {
-            let [width_px, height_px] = size;
-            let whole = Size {
-                width_px,
-                height_px,
-            };
-            let made = pollster::block_on(aims(guides, materials, whole, device))?;
-            judges.push((size, made));
-            judges.len() - 1
-        }
-    };
+    let known = judges.iter().position(|(known, _)| *known == size);
+    let at = known.unwrap_or(judges.len());
+    if known.is_none() {
+        let [width_px, height_px] = size;
+        let whole = Size {
+            width_px,
+            height_px,
+        };
+        let made = pollster::block_on(aims(guides, materials, whole, device))?;
+        judges.push((size, made));
+    }
     Ok(&judges[at].1)
 }
 
