@@ -100,7 +100,20 @@ fn at_least(least: usize, what: &str, right: impl Iterator<Item = bool>) {
 #[test]
 fn things_and_backgrounds_are_named() {
     let (device, eyes, composed) = open();
-    let seen = eyes.look(&composed.images(&device));
+    names_things_and_backgrounds(&eyes, &composed, &device);
+}
+
+/// It is stored in 8 bits, as `training/export_guides.py` writes them.
+#[test]
+fn the_scorer_names_things_and_backgrounds_too() {
+    let (device, _, composed) = open();
+    let scorer = block_on(guides::eyes(&guides::files(), "scorer", &device)).unwrap();
+    assert!(scorer.heat_cells().is_err());
+    names_things_and_backgrounds(&scorer, &composed, &device);
+}
+
+fn names_things_and_backgrounds(eyes: &Eyes, composed: &Composed, device: &Device) {
+    let seen = eyes.look(&composed.images(device));
     let answers = |question| {
         let names = eyes.names(question);
         let best = greatest(&numbers(&seen.logits(question)), names.len());

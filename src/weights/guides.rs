@@ -29,10 +29,16 @@ pub fn files() -> super::MemoryFiles {
             )+
         };
     }
-    embed!("eyes.json", "eyes.safetensors", "text.safetensors")
+    embed!(
+        "eyes.json",
+        "eyes.safetensors",
+        "text.safetensors",
+        "scorer.json",
+        "scorer.safetensors"
+    )
 }
 
-/// Reads `NAME.json` and `NAME.safetensors`: `eyes`, or eyes that were trained otherwise to judge what these have guided.
+/// Reads `NAME.json` and `NAME.safetensors`: `eyes`, or the `scorer`, eyes that were trained otherwise to judge what these have guided.
 ///
 /// # Errors
 /// When a file is missing or not what it should be, or the device has no room.
