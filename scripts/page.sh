@@ -6,7 +6,7 @@ build_page() {
   rm -rf "$folder"
   mkdir -p "$folder/models"
   cp -R www/. "$folder"
-  cp -R models/mini "$folder/models/"
+  cp -R models/mini models/guides "$folder/models/"
   build_for_web "$profile" "$folder/page/engine"
   bash scripts/page/stamp.sh "$folder"
 }

@@ -84,20 +84,25 @@ impl Edits {
         Ok(said)
     }
 
+    /// The picture whose file has this sum.
+    pub fn held(&self, sha256: &str) -> Option<Rc<Picture>> {
+        let pictures = self.pictures.borrow();
+        let held = pictures.iter().find(|(sum, _)| sum == sha256);
+        held.map(|(_, picture)| picture.clone())
+    }
+
     /// The picture that a job's edit begins with; none where it begins with a generated one.
     fn picture(&self, job: &Job) -> Result<Option<Rc<Picture>>> {
         let Some(Source::Picture { path, sha256, .. }) = job.edit.as_ref().map(|edit| &edit.source)
         else {
             return Ok(None);
         };
-        let pictures = self.pictures.borrow();
-        let held = pictures.iter().find(|(sum, _)| sum == sha256);
-        let (_, picture) = held.ok_or_else(|| {
+        let picture = self.held(sha256).ok_or_else(|| {
             Error::Request(format!(
                 "the picture {path} that this edit begins with is not here: drop it on the page"
             ))
         })?;
-        Ok(Some(picture.clone()))
+        Ok(Some(picture))
     }
 
     /// Begins an edit, after finding its source's latents if they are not held. The page sees the source first. `tell` hears
@@ -120,7 +125,7 @@ impl Edits {
         // What is found is forgotten when another model is loaded: its name will do for what it is.
         let dtype = session.device().dtype();
         let origin = Origin::new(&framed.job, &job.model, framed.picture.as_ref(), dtype);
-        let held = self.held(&origin);
+        let held = self.found(&origin);
         let found = match held {
             Some(found) => found,
             None => self.find(session, &framed, origin, tell).await?,
@@ -133,7 +138,7 @@ impl Edits {
         session.start_edit(framed.job, &found.traced, kept)
     }
 
-    fn held(&self, origin: &Origin) -> Option<Rc<Found>> {
+    fn found(&self, origin: &Origin) -> Option<Rc<Found>> {
         let sources = self.sources.borrow();
         let mut held = sources.iter();
         held.find(|found| found.traced.origin == *origin).cloned()

@@ -89,9 +89,13 @@ pub enum Asked {
         /// Its name.
         name: String,
     },
-    /// Reads a picture that edits are to begin with; beside it `bytes`, the file as an `ArrayBuffer`. The worker keeps the last
-    /// few. Answered by [`Said::Held`].
-    Hold,
+    /// Takes a file that edits begin with or guides are made of; beside it `bytes`, as an `ArrayBuffer`. The worker keeps the
+    /// last few. Answered by [`Said::Held`].
+    Hold {
+        /// What it is.
+        #[serde(default)]
+        what: HeldKind,
+    },
     /// Reads the job that a picture remembers; beside it `bytes`, the file as an `ArrayBuffer`. Answered by [`Said::Job`].
     ReadPng,
     /// Measures this device with mini. Answered by [`Said::Bench`]es.
@@ -121,6 +125,17 @@ impl From<PrecisionName> for Precision {
             PrecisionName::F32 => Self::F32,
         }
     }
+}
+
+/// What a file is that is to be held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldKind {
+    /// A picture, which is read at once.
+    #[default]
+    Picture,
+    /// Anything else, a network or an embedding.
+    File,
 }
 
 fn yes() -> bool {
@@ -198,12 +213,14 @@ pub enum Said {
         job: Box<Job>,
         /// What techniques saw in its steps.
         maps: Vec<MapSaid>,
+        /// How good each of its guides finds it; greater is better.
+        scores: Vec<(String, f32)>,
     },
-    /// A picture is held for edits.
+    /// A file is held.
     Held {
         /// The sum of its file, which is what jobs know it by.
         sha256: String,
-        /// Pixels across, once it is upright.
+        /// Pixels across, once it is upright; 0 where it is no picture, as is its height.
         width: usize,
         /// Pixels down.
         height: usize,

@@ -7,6 +7,7 @@ mod bench;
 mod browser;
 mod copy;
 mod edits;
+mod guides;
 pub mod messages;
 mod meter;
 mod port;

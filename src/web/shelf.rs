@@ -75,6 +75,11 @@ impl Shelf {
         }
     }
 
+    /// The address of a file in a folder beside mini's.
+    pub fn beside(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     /// Offers a model for this visit.
     pub fn give(&self, name: &str, visit: Visit) {
         self.visits.borrow_mut().insert(name.to_owned(), visit);

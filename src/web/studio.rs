@@ -10,7 +10,8 @@ use super::{
     bench,
     browser::{gpu, has_adapter, now_secs},
     edits::Edits,
-    messages::{DeviceSaid, MapSaid, PrecisionName, Said, TraitsSaid, Unavailable},
+    guides::Guides,
+    messages::{DeviceSaid, HeldKind, MapSaid, PrecisionName, Said, TraitsSaid, Unavailable},
     port::{Id, Port, rgba},
     shelf::{MINI, Shelf},
     words,
@@ -35,6 +36,7 @@ pub struct Studio {
     model: RefCell<Option<(String, Rc<Session>)>>,
     blueprints: RefCell<BTreeMap<String, Rc<Blueprint>>>,
     edits: Edits,
+    guides: Guides,
     stop: Rc<Cell<bool>>,
 }
 
@@ -47,6 +49,7 @@ impl Studio {
             device: RefCell::default(),
             model: RefCell::default(),
             edits: Edits::new(port.clone()),
+            guides: Guides::new(shelf.clone()),
             blueprints: RefCell::default(),
             stop: Rc::default(),
             port,
@@ -229,7 +232,12 @@ impl Studio {
             return self.edits.start(id, job, session, &mut tell).await;
         }
         let checked = job.check(&session.blueprint().traits)?;
-        session.start(checked, None)
+        let mut tell = |event| self.port.event(id, event);
+        let materials = self
+            .guides
+            .materials(job, &self.edits, &self.stop, &mut tell);
+        let aims = checked.aims(&materials.await?, session.device()).await?;
+        session.start_with(checked, None, aims)
     }
 
     /// Lets a run work until it is done, and tells what it says.
@@ -285,6 +293,7 @@ impl Studio {
             height: made.picture.height_px(),
             job: Box::new(Job::from_json(job)?),
             maps: made.maps.iter().map(map_said).collect(),
+            scores: made.scores.clone(),
         };
         let pixels = rgba(&made.picture);
         let latents = bytemuck::cast_slice(&made.latents);
@@ -299,12 +308,15 @@ impl Studio {
         Ok(())
     }
 
-    /// Reads a picture that edits are to begin with, and keeps it.
+    /// Keeps a file that edits begin with or guides are made of.
     ///
     /// # Errors
-    /// When it is none that can be read.
-    pub fn hold(&self, id: Id, bytes: &[u8]) -> Result<()> {
-        let said = self.edits.hold(bytes)?;
+    /// When it is no picture that can be read, and is said to be one.
+    pub fn hold(&self, id: Id, what: HeldKind, bytes: &[u8]) -> Result<()> {
+        let said = match what {
+            HeldKind::Picture => self.edits.hold(bytes)?,
+            HeldKind::File => self.guides.hold(bytes),
+        };
         self.port.say(id, &said);
         Ok(())
     }

@@ -69,7 +69,7 @@ impl Inner {
             Asked::Stop => self.stop(),
             Asked::Cancel => self.cancel(),
             Asked::Lose => self.studio.lose(),
-            Asked::Models | Asked::Hold | Asked::ReadPng => self.spawn(received),
+            Asked::Models | Asked::Hold { .. } | Asked::ReadPng => self.spawn(received),
             Asked::Needs { job } if self.studio.knows(&job.model) => self.spawn(received),
             Asked::AddFiles { .. }
             | Asked::AddUrl { .. }
@@ -161,7 +161,7 @@ impl Inner {
                 self.studio.bench(id).await?;
             }
             Asked::Models => self.list(id).await?,
-            Asked::Hold => self.studio.hold(id, &bytes)?,
+            Asked::Hold { what } => self.studio.hold(id, what, &bytes)?,
             Asked::ReadPng => self.read_png(id, &bytes)?,
             Asked::Inspect { url } => {
                 let offer = url.map_or(Offer::Files(files), |url| Offer::Url(url, None));

@@ -26,6 +26,7 @@ const TYPES = {
   ".html": "text/html",
   ".js": "text/javascript",
   ".css": "text/css",
+  ".json": "application/json",
   ".svg": "image/svg+xml",
   ".png": "image/png",
   ".webmanifest": "application/manifest+json",
@@ -48,7 +49,7 @@ export async function serveSources(scene) {
     try {
       const body = file.endsWith("/worker.js")
         ? `globalThis.SCENE = ${JSON.stringify(scene.now)};\n${await readFile(CANNED, "utf8")}`
-        : await readFile(join(ROOT, "www", file));
+        : await readFile(join(ROOT, file.startsWith("/models/") ? "" : "www", file));
       response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" }).end(body);
     } catch {
       response.writeHead(404).end();

@@ -78,16 +78,17 @@ const acts = {
           lost = true;
           postMessage({ type: "lost", message: "the driver took it away", id });
         }
+        if (whole.guide) tell({ event: "guided", picture, step, losses: whole.guide.guides.map(({ target }) => [target.kind, 0.9 / (1 + step / 4) + 0.05 * Math.cos(step)]) });
         tell({ event: "step", picture, step, of: whole.steps, rate: 1000 / scene.stepMs, left_secs: ((whole.steps - step) * scene.stepMs) / 1000 });
         const rgba = draw(width / 8, height / 8, seed, 1 - step / whole.steps).data;
         postMessage({ type: "preview", picture, step, width: width / 8, height: height / 8, rgba: rgba.buffer, id }, [rgba.buffer]);
         if (step === scene.holdAt) await new Promise(() => {});
       }
-      const image = draw(width, height, whole.edit ? whole.prompt.length : seed, 0, whole.sag ? 0.66 : 0.62);
+      const image = draw(width, height, whole.edit ? whole.prompt.length : seed, 0, whole.sag || whole.guide ? 0.66 : 0.62);
       const alone = { ...whole, seed, count: 1, made_on: { program: "guidestar 0", device: scene.device.name, precision: "f16" } };
       const png = await remember(await encode(image), JSON.stringify(alone));
       tell({ event: "picture", picture, of: whole.count, seed, secs: (scene.stepMs * whole.steps) / 1000 });
-      postMessage({ type: "picture", picture, seed, width, height, job: alone, ...masks(whole, width / 8, height / 8), rgba: image.data.buffer, png, id });
+      postMessage({ type: "picture", picture, seed, width, height, job: alone, ...masks(whole, width / 8, height / 8), scores: [], rgba: image.data.buffer, png, id });
     }
     tell({ event: "done", pictures: whole.count, secs: 1 });
   },
@@ -119,8 +120,9 @@ const acts = {
     models = models.filter((model) => model.name !== name);
     sayModels(id);
   },
-  async hold({ bytes, id }) {
+  async hold({ what, bytes, id }) {
     const sha256 = Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+    if (what === "file") return postMessage({ type: "held", sha256, width: 0, height: 0, warnings: [], id });
     const bitmap = await createImageBitmap(new Blob([bytes])).catch(() => {
       throw new Error("this is no picture that is known");
     });

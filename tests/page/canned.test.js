@@ -38,6 +38,12 @@ async function download(page) {
   return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
 }
 
+/** The job that a PNG remembers. */
+function remembered(bytes) {
+  const at = bytes.indexOf("tEXtguidestar\0");
+  return JSON.parse(bytes.subarray(at + 14, at + 4 + bytes.readUInt32BE(at - 4)).toString());
+}
+
 /** Drops files on the page, as a file manager would. */
 async function drop(page, ...files) {
   const transfer = await page.evaluateHandle(
@@ -185,7 +191,7 @@ pageTest("the part of a photo is moved by keys and by a pointer, and goes into t
   await page.mouse.up();
   await button(page, "Restyle").click();
   await button(page, "Download").waitFor();
-  const job = JSON.parse(/guidestar\0(\{.*?\}\})/.exec((await download(page)).bytes.toString("latin1"))[1]);
+  const job = remembered((await download(page)).bytes);
   assert.equal(job.edit.source.crop, "106,5,182,182");
 });
 
@@ -258,6 +264,100 @@ pageTest("letting go of a slider of sharpen draws the same seed again, and only 
   await page.getByRole("slider", { name: /^Compare/ }).waitFor();
   await button(page, "History").click();
   await page.getByText("3 pictures").waitFor();
+});
+
+/** Chooses Steer and what it pulls towards. */
+async function steer(page, kind) {
+  await page.getByRole("tab", { name: "Steer" }).click();
+  await page.getByLabel("What counts").selectOption(kind);
+}
+
+/** Draws with and without, and gives the guide that the guided picture remembers. */
+async function guided(page) {
+  await button(page, "Draw with and without").click();
+  await page.getByRole("slider", { name: "Compare: left unguided, right guided" }).waitFor();
+  const { bytes } = await download(page);
+  return remembered(bytes).guide.guides[0].target;
+}
+
+pageTest("steer pulls things into boxes that are moved by keys and drawn by a pointer, and shows how the loss fell", {}, async ({ page }) => {
+  await steer(page, "detection");
+  const box = page.getByRole("button", { name: /^Box 1, red apple: 50 % wide from 5 %/ });
+  await box.focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("+");
+  const pad = await page.locator(".boxes").boundingBox();
+  await page.mouse.move(pad.x + 0.7 * pad.width, pad.y + 0.05 * pad.height);
+  await page.mouse.down();
+  await page.mouse.move(pad.x + 0.95 * pad.width, pad.y + 0.25 * pad.height, { steps: 4 });
+  await page.mouse.up();
+  await page.getByLabel("Thing in box 2").selectOption("banana");
+  const target = await guided(page);
+  assert.deepEqual(target.boxes[0], { thing: "red apple", bounds: [0.075, 0.275, 0.625, 0.875] });
+  assert.equal(target.boxes[1].thing, "banana");
+  target.boxes[1].bounds.forEach((share, at) => assert.ok(Math.abs(share - [0.7, 0.05, 0.95, 0.25][at]) < 0.02));
+  await page.getByText(/^Loss of detection: 0\.\d+ → 0\.\d+$/).waitFor();
+  await page.getByRole("button", { name: "Remove box 2" }).click();
+  assert.equal(await page.locator(".boxes button").count(), 1);
+});
+
+pageTest("a painted mask guides, of the size that is asked for", {}, async ({ page }) => {
+  await steer(page, "segmentation");
+  await button(page, "Clear").click();
+  await button(page, "Draw with and without").click();
+  await page.getByText("Nothing is painted yet.").waitFor();
+  const pad = page.getByRole("img", { name: /^Where the thing is to be: 0 % painted/ });
+  await pad.focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Space");
+  await page.getByRole("img", { name: /: 1 % painted/ }).waitFor();
+  await button(page, "Left half").click();
+  await page.getByRole("img", { name: /: 50 % painted/ }).waitFor();
+  const target = await guided(page);
+  assert.equal(target.picture.path, "mask.png");
+  assert.match(target.picture.sha256, /^[0-9a-f]{64}$/);
+  const coming = page.waitForEvent("download");
+  await button(page, "Save the mask").click();
+  const bytes = await readFile(await (await coming).path());
+  assert.deepEqual([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], [128, 128]);
+});
+
+for (const [kind, wanted] of [
+  ["style", (target) => target.picture.path === "moon.png" && target.by === "gram"],
+  ["edges", (target) => target.picture.path === "moon.png"],
+  ["inpaint", (target) => target.picture.path === "apple.png" && target.mask.path === "mask.png"],
+  ["text", (target) => target.text === "a banana on a yellow background"],
+  ["class", (target) => target.name === "red apple"],
+  ["colour", (target) => target.rgb.join() === "47,158,107"],
+]) {
+  pageTest(`steer by ${kind} with what it begins with`, {}, async ({ page }) => {
+    await steer(page, kind);
+    await page.waitForLoadState("networkidle");
+    await page.waitForTimeout(100);
+    const target = await guided(page);
+    assert.equal(target.kind, kind);
+    assert.ok(wanted(target), JSON.stringify(target));
+  });
+}
+
+pageTest("a dropped network guides towards a class, and its job is restored", {}, async ({ page }) => {
+  await drop(page, { name: "eyes.onnx", type: "", bytes: [8, 9, 10] });
+  await page.getByText("eyes.onnx").waitFor();
+  await page.getByLabel("Colours it takes").selectOption("imagenet");
+  await page.getByLabel("It is to say").selectOption("class");
+  await page.getByLabel("Class, counted from 0").fill("7");
+  const target = await guided(page);
+  assert.equal(target.network.path, "eyes.onnx");
+  assert.deepEqual(target.wanted, { by: "class", class: 7 });
+  assert.equal(target.input.mean[0], 0.485);
+  await button(page, "History").click();
+  await page.reload();
+  await button(page, "History").click();
+  await page.getByRole("dialog", { name: "History" }).getByRole("button", { name: /^a red apple/ }).first().click();
+  assert.equal(await page.getByLabel("What counts").inputValue(), "network");
+  assert.equal(await page.getByLabel("Class, counted from 0").inputValue(), "7");
+  await button(page, "Draw with and without").click();
+  await page.getByText("Choose a network first").waitFor();
 });
 
 pageTest("other files are refused in words", {}, async ({ page }) => {

@@ -104,7 +104,30 @@ const LOOKS = {
     },
     windows: ["wide-dark", "wide-light"],
   },
-  steer: { act: (page) => page.getByRole("tab", { name: "Steer" }).click(), windows: ["wide-dark"] },
+  steer: {
+    act: async (page) => {
+      await page.getByRole("tab", { name: "Steer" }).click();
+      await page.getByRole("button", { name: /^Box 1, red apple/ }).waitFor();
+    },
+    windows: ["wide-dark"],
+  },
+  painted: {
+    act: async (page) => {
+      await page.getByRole("tab", { name: "Steer" }).click();
+      await page.getByLabel("What counts").selectOption("inpaint");
+      await page.getByText("apple.png").waitFor();
+    },
+    windows: ["phone-light"],
+  },
+  steered: {
+    act: async (page) => {
+      await page.getByRole("tab", { name: "Steer" }).click();
+      await page.getByRole("button", { name: /^Box 1, red apple/ }).waitFor();
+      await press(page, "Draw with and without");
+      await page.getByRole("slider", { name: /^Compare/ }).waitFor();
+    },
+    windows: ["wide-light"],
+  },
   bench: { hash: "#bench", act: (page) => page.getByText("Canned GPU").last().waitFor(), windows: ["wide-light"] },
 };
 

@@ -114,3 +114,29 @@ coldTest("restyle redraws an example, and the program does it again with the pho
   await assert.rejects(run(PROGRAM, ["replay", path, "--device", "cpu", "--out", join(folder, "none.png"), "--quiet"], { cwd: folder }), /say with --source where it is/);
   await replayed(page, context, path, "--source", "photo.png");
 });
+
+coldTest("steer takes one guide of each kind, the losses are shown, and the program draws the same", "Steer", async (page, context) => {
+  for (const [kind, path] of [
+    ["detection", "boxes.png"],
+    ["segmentation", "shape.png"],
+    ["style", null],
+    ["text", null],
+    ["class", null],
+    ["inpaint", null],
+  ]) {
+    await page.getByLabel("What counts").selectOption(kind);
+    await page.waitForLoadState("networkidle");
+    await page.getByRole("button", { name: "Draw with and without" }).click();
+    await page.getByRole("button", { name: "Stop" }).waitFor();
+    await page.getByRole("button", { name: "Stop" }).waitFor({ ...PATIENCE, state: "hidden" });
+    await page.getByRole("slider", { name: "Compare: left unguided, right guided" }).waitFor();
+    const line = await page.getByText(/^Loss of .* → /).innerText();
+    context.diagnostic(line);
+    if (kind === "segmentation") {
+      const coming = page.waitForEvent("download");
+      await page.getByRole("button", { name: "Save the mask" }).click();
+      await (await coming).saveAs(join(folder, "mask.png"));
+    }
+    if (path) await replayed(page, context, await download(page, path));
+  }
+});

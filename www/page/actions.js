@@ -17,8 +17,8 @@ export function wireActions({ picture, again, vary, restyle }) {
 export function fitActions({ job }) {
   // An edit's noise is its source's: another seed would draw the same.
   byId("again").hidden = byId("vary").hidden = Boolean(job.edit);
-  // A link cannot carry a photo.
-  byId("share").hidden = job.edit?.source.from === "picture";
+  // A link cannot carry a photo, a mask or a network.
+  byId("share").hidden = job.edit?.source.from === "picture" || /"sha256":"[0-9a-f]/.test(JSON.stringify(job.guide ?? null));
 }
 
 function download(picture) {

@@ -5,8 +5,11 @@
 
 import { byId } from "./dom.js";
 
-/** Calls `onpicture` with a picture's file, and whether it was dropped where photos are chosen; `onmodel` with the files of a checkpoint, each as `{ file, path }`. */
-export function wireDrop({ onpicture, onmodel, onalien }) {
+/**
+ * Calls `onpicture` with a picture's file, and whether it was dropped where photos are chosen; `onnetwork` with an ONNX file;
+ * `onmodel` with the files of a checkpoint, each as `{ file, path }`.
+ */
+export function wireDrop({ onpicture, onmodel, onnetwork, onalien }) {
   const veil = byId("drop");
   let depth = 0;
   const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
@@ -38,6 +41,7 @@ export function wireDrop({ onpicture, onmodel, onalien }) {
     const [{ file }] = files;
     const isPicture = file.type.startsWith("image/") || /\.(png|jpe?g|webp|gif|bmp|avif|heic)$/i.test(file.name);
     if (files.length === 1 && isPicture) onpicture(file, aimed);
+    else if (files.length === 1 && /\.onnx$/i.test(file.name)) onnetwork(file);
     else if (files.some(({ file }) => /\.safetensors$/i.test(file.name))) onmodel(files);
     else onalien(files.map(({ file }) => file.name));
   }

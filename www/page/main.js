@@ -16,6 +16,7 @@ import { Sky } from "./sky.js";
 import { Studio } from "./studio.js";
 import { TABS, Tabs } from "./tabs.js";
 import { restyle } from "./tabs/restyle.js";
+import { steer } from "./tabs/steer.js";
 import { wireTheme } from "./theme.js";
 
 wireTheme();
@@ -40,7 +41,7 @@ tabs.choose(TABS[0]);
 byId("stop").addEventListener("click", () => studio.stop());
 for (const tab of TABS) tab.connect?.({ engine, desk, onchange: () => studio.changed(), redraw: () => studio.redraw() });
 wireActions({ picture: () => sky.shown, again: () => studio.again(), vary: () => studio.vary(), restyle: restyleThis });
-wireDrop({ onpicture: takeFile, onmodel: (files) => models.add(files), onalien: refuse });
+wireDrop({ onpicture: takeFile, onnetwork: takeNetwork, onmodel: (files) => models.add(files), onalien: refuse });
 wireOffline();
 addEventListener("hashchange", followLink);
 desk.focusPrompt();
@@ -76,6 +77,13 @@ async function takeFile(file, aimed) {
   await takePhoto(file);
 }
 
+/** Lets a network guide what is drawn. */
+async function takeNetwork(file) {
+  hush();
+  tabs.choose(steer);
+  await steer.takeNetwork(file);
+}
+
 async function takePhoto(file) {
   hush();
   tabs.choose(restyle);
@@ -105,7 +113,7 @@ async function restoreFrom(file) {
 function refuse(names) {
   notice({
     title: names.length === 1 ? `${names[0]} is of no use here` : "Those files are of no use here",
-    text: "What can be dropped: a PNG that Guidestar made, to restore its job; a photo, to restyle it; a Stable Diffusion 1.x checkpoint, as one .safetensors file or as a folder in the diffusers layout.",
+    text: "What can be dropped: a PNG that Guidestar made, to restore its job; a photo, to restyle it; an ONNX network, to be guided by it; a Stable Diffusion 1.x checkpoint, as one .safetensors file or as a folder in the diffusers layout.",
     buttons: [["All right"]],
   });
 }

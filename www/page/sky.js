@@ -2,6 +2,7 @@
 
 import { fitActions } from "./actions.js";
 import { compared } from "./compare.js";
+import { lossCurve } from "./curve.js";
 import { build, byId } from "./dom.js";
 import { sides } from "./job.js";
 import { maskOverlay } from "./mask.js";
@@ -84,11 +85,8 @@ export class Sky {
     const images = [first, second].map((picture, at) => this.#image(picture, `${picture.job.prompt}, ${labels[at]}`));
     const overlay = maskOverlay(second.masks);
     this.#frame.append(compared(images, labels, overlay?.layer));
-    if (overlay) {
-      this.#beside.replaceChildren(overlay.controls);
-      this.#beside.hidden = false;
-    }
     this.#finished(second);
+    if (overlay) this.showBeside(overlay.controls);
     this.#press(pressed);
   }
 
@@ -96,7 +94,14 @@ export class Sky {
   #finished(picture) {
     this.#say(picture.job.prompt, made(picture));
     fitActions(picture);
+    this.showBeside(lossCurve(picture.turns));
     byId("actions").hidden = false;
+  }
+
+  /** Shows something about the picture below it; nothing where it is null. */
+  showBeside(element) {
+    this.#beside.hidden = !element;
+    this.#beside.replaceChildren(...(element ? [element] : []));
   }
 
   #image({ png, width, height }, alt) {
@@ -150,8 +155,7 @@ export class Sky {
     this.#stage.dataset.state = state;
     this.#frame.replaceChildren();
     this.#caption.hidden = true;
-    this.#beside.hidden = true;
-    this.#beside.replaceChildren();
+    this.showBeside(null);
     byId("actions").hidden = true;
     this.#canvas = null;
     this.shown = null;
@@ -161,7 +165,7 @@ export class Sky {
 
 /** How a picture was made, in a line. */
 function made({ width, height, job, seed, secs }) {
-  const techniques = [job.sag && `SAG ${job.sag.scale}`, job.edit && "Plug-and-Play"];
+  const techniques = [job.sag && `SAG ${job.sag.scale}`, job.edit && "Plug-and-Play", job.guide && `guided by ${job.guide.guides.map(({ target }) => target.kind).join(" and ")}`];
   const parts = [`${width} × ${height}`, job.steps && `${job.steps} steps`, ...techniques, `seed ${seed}`, secs && duration(secs)];
   return parts.filter(Boolean).join(", ");
 }

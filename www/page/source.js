@@ -2,22 +2,22 @@
 
 import { CropFrame } from "./crop.js";
 import { build, toast } from "./dom.js";
+import { holdAgain, holdPicture } from "./held.js";
 import { drawnSeed, seedOf } from "./job.js";
 import { notice } from "./notice.js";
+import { EXAMPLES, exampleButtons, exampleFile, sentence } from "./photo.js";
 import * as shelf from "./shelf.js";
 
-/** Drawn for this page. What they show is said in the words that the model that comes with the page was trained on. */
-const EXAMPLES = [
-  { file: "apple.png", shows: "a red apple on a blue background", prompts: ["a lemon on a blue background", "a green apple on a blue background"] },
-  { file: "moon.png", shows: "a full moon on a black background", prompts: ["a soccer ball on a black background", "a cookie on a black background"] },
-  { file: "tree.png", shows: "a pine tree on a white background", prompts: ["a cactus on a white background", "a rocket on a white background"] },
-];
-
-const addressOf = (file) => new URL(`pictures/${file}`, import.meta.url);
+/** What the examples may be drawn as. */
+const PROMPTS = {
+  "apple.png": ["a lemon on a blue background", "a green apple on a blue background"],
+  "moon.png": ["a soccer ball on a black background", "a cookie on a black background"],
+  "tree.png": ["a cactus on a white background", "a rocket on a white background"],
+};
 
 export class SourcePicker {
   #engine = null;
-  /** The photo: its file, name, sum and sides, and the life of the engine that holds it. */
+  /** The photo as the engine holds it. */
   #photo = null;
   #address = null;
   /** The source of a restored job whose photo is not here. */
@@ -46,10 +46,6 @@ export class SourcePicker {
     this.#file.addEventListener("change", () => this.#file.files[0] && this.take(this.#file.files[0]));
     for (const kind of this.#kinds) kind.addEventListener("change", () => this.#choose(kind.value));
     for (const field of [this.#shows, this.#seed]) field.addEventListener("input", onchange);
-    const examples = EXAMPLES.map((example) => {
-      const image = build("img", { src: addressOf(example.file).href, alt: "" });
-      return build("button", { type: "button", "aria-label": `Example: ${example.shows}`, onclick: () => this.takeExample(example) }, image);
-    });
     this.#well.append(
       this.#wanted,
       this.#crop.element,
@@ -57,7 +53,7 @@ export class SourcePicker {
         "div",
         { className: "row" },
         build("div", {}, this.#file, build("label", { className: "quiet small choose", htmlFor: "source-file", textContent: "Choose a photo" }), this.#name),
-        build("div", { className: "samples", role: "group", "aria-label": "Example pictures" }, ...examples),
+        exampleButtons((example) => this.takeExample(example)),
       ),
     );
     const words = { photo: "A photo", drawn: "A picture drawn first" };
@@ -104,33 +100,24 @@ export class SourcePicker {
     this.#crop.setShape(sides);
   }
 
-  async takeExample({ file, shows, prompts }) {
+  async takeExample(example) {
     const turn = ++this.#turn;
-    const blob = await (await fetch(addressOf(file))).blob();
-    await this.take(new File([blob], file, { type: "image/png" }), { shows, turn });
-    if (turn === this.#turn) this.onexample(prompts);
+    await this.take(await exampleFile(example), { shows: example.shows, turn });
+    if (turn === this.#turn) this.onexample(PROMPTS[example.file]);
   }
 
   /** Takes a photo. Says in words why, where it cannot. */
   async take(given, { shows = "", turn = ++this.#turn } = {}) {
-    let file = given;
     let held;
     try {
-      held = await this.#hold(file);
+      held = await holdPicture(this.#engine, given);
     } catch (error) {
-      try {
-        // What only the browser can read becomes a PNG, which jobs are then made with.
-        file = await asPng(given);
-        held = await this.#hold(file);
-        toast(`${given.name} was made a PNG, because only this browser reads it.`);
-      } catch {
-        return notice({ title: `${given.name} cannot be used`, text: sentence(error.message), buttons: [["All right"]] });
-      }
+      return notice({ title: `${given.name} cannot be used`, text: sentence(error.message), buttons: [["All right"]] });
     }
     if (turn !== this.#turn) return;
     for (const warning of held.warnings) toast(sentence(warning));
     const wanted = this.#missing?.sha256 === held.sha256 ? this.#missing : null;
-    this.#photo = { file, name: file.name, sha256: held.sha256, life: this.#engine.life };
+    this.#photo = held;
     this.#shows.value = wanted?.prompt ?? shows;
     this.#showPhoto([held.width, held.height], wanted?.crop);
     this.#choose("photo");
@@ -164,18 +151,10 @@ export class SourcePicker {
       toast("Choose a photo first, or an example.");
       return false;
     }
-    const { file, name, sha256, life } = this.#photo;
-    if (life !== this.#engine.life) {
-      await this.#hold(file);
-      this.#photo.life = this.#engine.life;
-    }
+    const { file, name, sha256 } = this.#photo;
+    await holdAgain(this.#engine, this.#photo);
     await shelf.keepOriginal({ sha256, file, name }).catch(() => {});
     return true;
-  }
-
-  async #hold(file) {
-    const bytes = await file.arrayBuffer();
-    return this.#engine.ask({ type: "hold", bytes }, [bytes]);
   }
 
   #draw({ from: _f, prompt, seed, ...others }) {
@@ -209,21 +188,7 @@ export class SourcePicker {
   }
 }
 
-/** A picture that the browser can read, upright, as a PNG. */
-async function asPng(file) {
-  const bitmap = await createImageBitmap(file);
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  canvas.getContext("2d").drawImage(bitmap, 0, 0);
-  const blob = await canvas.convertToBlob({ type: "image/png" });
-  return new File([blob], `${file.name.replace(/\.\w+$/, "")}.png`, { type: "image/png" });
-}
-
 /** The file at the end of a path of any system. */
 function nameOf(path) {
   return path.split(/[\\/]/).pop();
-}
-
-function sentence(text) {
-  const whole = /[.!?]$/.test(text) ? text : `${text}.`;
-  return whole.charAt(0).toUpperCase() + whole.slice(1);
 }

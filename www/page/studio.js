@@ -1,6 +1,7 @@
 /** The studio: takes jobs to the engine, and what the engine says to the sky. */
 
 import { advice } from "./browsers.js";
+import { lossCurve } from "./curve.js";
 import { byId, speak, toast } from "./dom.js";
 import { drawnSeed, sides } from "./job.js";
 import { masksOf } from "./mask.js";
@@ -102,7 +103,7 @@ export class Studio {
   /** Starts the parts of a plan. They wait in the worker until the device is open and the model loaded. */
   begin(parts, { inPlace = false } = {}) {
     hush();
-    this.run = { tab: this.tabs.current, parts, at: -1, job: parts[0].job, sources: {}, pictures: [], step: 0, of: 0, pinned: false };
+    this.run = { tab: this.tabs.current, parts, at: -1, job: parts[0].job, sources: {}, turns: [], pictures: [], step: 0, of: 0, pinned: false };
     this.#setWorking(true);
     this.#showTiles();
     if ((this.#ready && !inPlace) || !this.sky.shown) this.sky.wait("Aiming");
@@ -208,6 +209,11 @@ export class Studio {
         run.of = event.steps;
         this.progress.show({ what: "On the first step", title: "Preparing" });
         break;
+      case "guided":
+        if (!run) break;
+        run.turns.push(event.losses);
+        if (!run.pinned) this.sky.showBeside(lossCurve(run.turns));
+        break;
       case "trace":
         this.progress.showTrace(event);
         break;
@@ -266,7 +272,8 @@ export class Studio {
     if (!run) return;
     const part = run.parts[run.at];
     const file = new Blob([png], { type: "image/png" });
-    const picture = { job, seed, width, height, secs: run.secs, png: file, made: Date.now(), masks: masksOf(message) };
+    const picture = { job, seed, width, height, secs: run.secs, png: file, made: Date.now(), masks: masksOf(message), turns: run.turns };
+    run.turns = [];
     run.pictures.push(picture);
     if (part?.reusable) this.#remember(part.job, picture);
     if (!run.pinned) this.#look({ picture, label: part?.label });
