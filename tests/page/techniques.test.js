@@ -45,7 +45,7 @@ function coldTest(sentence, tab, act) {
     await page.goto(address);
     await page.getByRole("tab", { name: tab }).click();
     await page.locator("#device[data-state=slow], #device[data-state=ready]").waitFor(PATIENCE);
-    await page.getByLabel("Size").selectOption("another size");
+    await page.getByLabel("Size", { exact: true }).selectOption("another size");
     await page.getByLabel("Width x height").fill("64x64");
     await page.getByLabel("Steps", { exact: true }).fill("2");
     await act(page, context);

@@ -51,7 +51,7 @@ export class PaintPad {
   }
 
   get #pen() {
-    return this.#canvas.getContext("2d");
+    return this.#canvas.getContext("2d", { willReadFrequently: true });
   }
 
   /** The shape of the pictures to come; what is painted is stretched to it. */
