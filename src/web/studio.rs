@@ -44,12 +44,12 @@ impl Studio {
     /// Nothing is open yet.
     pub fn new(port: Rc<Port>, shelf: Rc<Shelf>) -> Self {
         Self {
-            shelf,
             precision: Cell::new(None),
             device: RefCell::default(),
             model: RefCell::default(),
             edits: Edits::new(port.clone()),
             guides: Guides::new(shelf.clone()),
+            shelf,
             blueprints: RefCell::default(),
             stop: Rc::default(),
             port,
