@@ -112,7 +112,7 @@ test_page() {
     cargo build --bin guidestar
     tests+=(tests/page/built.test.js tests/page/techniques.test.js)
   fi
-  timeout 900 node --test --test-reporter=tap "${tests[@]}"
+  timeout 1800 node --test --test-reporter=tap "${tests[@]}"
 }
 
 # part NAME COMMAND : runs a part, shows its output, and adds up what it counted. A part that only passes or fails
