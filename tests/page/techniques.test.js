@@ -117,6 +117,7 @@ coldTest("restyle redraws an example, and the program does it again with the pho
 
 // A guide's gradient turns small differences of 16 and 32 bits into large ones: only that it steers is asked for.
 coldTest("steer pulls by an operator, by boxes and by a mask, and the losses fall", "Steer", async (page, context) => {
+  await page.getByRole("button", { name: "Lock" }).click();
   for (const kind of ["colour", "detection", "segmentation"]) {
     await page.getByLabel("What counts").selectOption(kind);
     await page.waitForLoadState("networkidle");
