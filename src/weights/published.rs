@@ -13,7 +13,7 @@ use crate::{
         guides::TextTower,
         published::{
             ClipResnet, ClipResnetConfig, ClipVision, ClipVisionConfig, Encoder, InceptionResnet,
-            InceptionResnetConfig, Normalisation,
+            InceptionResnetConfig, Lraspp, LrasppConfig, Normalisation,
         },
     },
     tensor::Device,
@@ -117,6 +117,23 @@ pub async fn encoder(
             })
         }
     }
+}
+
+/// Reads torchvision's `lraspp_mobilenet_v3_large` from a safetensors file, under the names it has there.
+///
+/// # Errors
+/// When it holds another network, is not whole, or the device has no room.
+pub async fn segmenter(files: &dyn Files, path: &str, device: &Device) -> Result<Lraspp> {
+    let Some(source) = files.open(path).await? else {
+        return Err(wrong(files, format!("it has no {path}")));
+    };
+    require_safetensors(&*source).await?;
+    let header = Header::read(&*source).await?;
+    let mut tensors = Tensors::default();
+    let kept = |name: &str| (!name.ends_with("num_batches_tracked")).then(|| name.to_owned());
+    tensors.add(source, &header, kept)?;
+    let config = LrasppConfig::voc();
+    build(&tensors, device, |p| Lraspp::new(&config, p)).await
 }
 
 /// How facenet-pytorch's embedder wants faces: 160 pixels a side, `(v - 127.5) / 128`.

@@ -2,14 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+use std::rc::Rc;
+
 use guidestar::{
+    guidance::{network::Segmentation, universal::Guide},
     models::{
         Kind, Parameters, Random, Recorder,
         config::ClipTextConfig,
         guides::TextTower,
         published::{
             ClipResnet, ClipResnetConfig, ClipVision, ClipVisionConfig, Encoder, InceptionResnet,
-            InceptionResnetConfig, Normalisation,
+            InceptionResnetConfig, Lraspp, LrasppConfig, Normalisation,
         },
     },
     tensor::{Device, Interpolation, Keep, Tensor},
@@ -54,6 +57,67 @@ fn published_encoders_give_the_embeddings_of_pytorch() {
             fixture.check(&format!("{name}/embedding"), &found, pass_limit(device));
         }
     }
+}
+
+#[test]
+fn the_published_segmenter_gives_the_classes_of_pytorch() {
+    let fixture = Fixture::read("published");
+    for device in devices().iter().take(DEVICES) {
+        let network = Lraspp::new(&LrasppConfig::tiny(), &mut Random::new(device)).unwrap();
+        let classes = network.segment(&image(&fixture, "lraspp", device));
+        let [_, h, w, _] = classes.dims();
+        let thinned = classes.slice_by(1, 0..h, 3).slice_by(2, 0..w, 3);
+        fixture.check("lraspp/classes", &thinned, pass_limit(device));
+    }
+}
+
+#[test]
+fn a_segmentation_is_at_its_own_target_and_others_are_pulled_there() {
+    let device = Device::cpu().unwrap();
+    let config = LrasppConfig {
+        narrower: 8,
+        ..LrasppConfig::voc()
+    };
+    let network = Rc::new(Lraspp::new(&config, &mut Random::new(&device)).unwrap());
+    let read = |tensor: &Tensor| pollster::block_on(tensor.read()).unwrap();
+    let picture = |seed: usize| {
+        let numbers = (0..6 * 8 * 3).map(|at| (at * seed % 31) as f32 / 31.0);
+        let small = device.tensor([1, 6, 8, 3], numbers.collect());
+        small.resize([24, 32], Interpolation::Bilinear, false)
+    };
+    let [goal, other] = [picture(13), picture(17)];
+    let guide = Segmentation::picture(&network, &goal).unwrap();
+    let loss = |image: &Tensor| f64::from(read(&guide.loss(image).unwrap())[0]);
+    assert!((read(&guide.score(&goal).unwrap())[0] - 1.0).abs() < 1e-5);
+    let leaf = other.tracked(Keep::Milestones);
+    let gradient = guide.loss(&leaf).unwrap().gradient(&[&leaf], 1.0).unwrap();
+    let gradient = read(&gradient[0]);
+    let size = gradient
+        .iter()
+        .map(|&g| f64::from(g).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    let numbers = read(&other);
+    let at = |step: f64| {
+        let moved = numbers.iter().zip(&gradient);
+        let moved = moved.map(|(&x, &g)| x + (step / size * f64::from(g)) as f32);
+        loss(&device.tensor([1, 24, 32, 3], moved.collect()))
+    };
+    let off = [0.04, 0.01].map(|step| ((at(step) - at(-step)) / (2.0 * step) / size - 1.0).abs());
+    eprintln!("a slope of {size:.5}, two steps off by {off:?}");
+    assert!(off.iter().any(|&off| off < 0.03), "{size}: {off:?}");
+    assert!(at(-0.05) < at(0.0));
+
+    let left = (0..24 * 32).map(|at| f32::from(u8::from(at % 32 < 16)));
+    let mask = device.tensor([1, 24, 32, 1], left.collect());
+    let guide = Segmentation::mask(&network, &mask, "dog", Some("background")).unwrap();
+    assert!(read(&guide.loss(&other).unwrap())[0] > 0.0);
+    let refused = Segmentation::mask(&network, &mask, "unicorn", None).err();
+    let text = refused.unwrap().to_string();
+    assert!(
+        text.contains("the segmenter knows no \"unicorn\"; it knows background, aeroplane"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -4,11 +4,13 @@ mod crop;
 mod face;
 mod losses;
 pub mod matched;
+mod segmentation;
 mod similarity;
 mod yunet;
 
 pub use face::{FaceIdentity, FaceSettings};
 pub use losses::Loss;
+pub use segmentation::Segmentation;
 pub use similarity::Similarity;
 pub use yunet::{Face, YuNet};
 

@@ -1,4 +1,5 @@
-//! Networks that others have published, whose embeddings guides compare: CLIP's two kinds of image encoder, and `FaceNet`'s.
+//! Networks that others have published, that guides ask: CLIP's two kinds of image encoder, `FaceNet`'s, and a
+//! segmenter.
 //!
 //! Parameters have the names that their publishers gave them. Sizes follow from the tensors' shapes
 //! ([`crate::weights::published`]), so that no config is needed.
@@ -7,10 +8,12 @@ mod clip_resnet;
 mod clip_vision;
 mod conv_norm;
 mod inception_resnet;
+mod lraspp;
 
 pub use clip_resnet::{ClipResnet, ClipResnetConfig};
 pub use clip_vision::{ClipVision, ClipVisionConfig};
 pub use inception_resnet::{InceptionResnet, InceptionResnetConfig};
+pub use lraspp::{Lraspp, LrasppConfig, VOC};
 
 use super::{Input, Resampling, onnx::Network};
 use crate::{error::Result, tensor::Tensor};
