@@ -174,7 +174,7 @@ function scaled(bitmap, width, height, crop) {
 /** Where a guided star was blurred: its middle, less of it in each step. */
 function masks(job, width, height) {
   if (!job.sag) return { maps: [], map_values: new ArrayBuffer(0) };
-  const maps = Array.from({ length: job.steps }, (_, step) => ({ name: "sag", step, width, height }));
+  const maps = Array.from({ length: job.steps }, (_, step) => ({ name: "sag-mask", step, width, height }));
   const values = maps.flatMap(({ step }) =>
     Array.from({ length: width * height }, (_, at) => {
       const [u, v] = [(at % width) / width - 0.5, Math.floor(at / width) / height - 0.5];

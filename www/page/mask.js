@@ -16,7 +16,7 @@ export function masksOf({ maps = [], map_values: values }) {
     at += length;
     return { ...map, values: bytes.slice(at - length, at) };
   });
-  return found.filter(({ name }) => name === "sag");
+  return found.filter(({ name }) => name === "sag-mask");
 }
 
 /** Builds the overlay, and what switches it: `{ layer, controls }`. Null where there are no masks. */
