@@ -78,6 +78,14 @@ test_documentation() {
   cargo test --doc
 }
 
+# A few steps of every training, and the program draws with what came of them.
+training() {
+  need_rust
+  need_python_reference
+  cargo build --bin guidestar
+  .venv/bin/python -m training.smoke --out target/training-smoke --guidestar target/debug/guidestar
+}
+
 test_chromium() {
   need_rust
   need_wasm_target
@@ -140,7 +148,8 @@ part() {
 }
 
 # Adds up what test programs end with, and how many said so: nextest's `Summary [...] 3 tests run: 2 passed, 1 failed`,
-# cargo's and wasm-bindgen's `test result: FAILED. 2 passed; 1 failed; ...`, Node's `# pass 2` and `# fail 1`.
+# cargo's and wasm-bindgen's `test result: FAILED. 2 passed; 1 failed; ...`, Node's `# pass 2` and `# fail 1`; training/smoke.py
+# says it as cargo does.
 counted() {
   awk '
     { gsub(/\033\[[0-9;]*m/, "") }

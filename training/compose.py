@@ -276,5 +276,7 @@ def boxes_around(alpha):
 def sheet(images, columns):
     """A contact sheet of pictures in 0..1."""
     pictures = (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    empty = np.full((-len(pictures) % columns, *pictures.shape[1:]), 255, np.uint8)
+    pictures = np.concatenate([pictures, empty])
     rows = [np.concatenate(list(pictures[at : at + columns]), 1) for at in range(0, len(pictures), columns)]
     return Image.fromarray(np.concatenate(rows))

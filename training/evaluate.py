@@ -102,6 +102,7 @@ def main(arguments=None):
     parser.add_argument("--model", type=Path, default=Path("models/mini"))
     parser.add_argument("--eyes", type=Path, required=True)
     parser.add_argument("--scorer", type=Path, required=True)
+    parser.add_argument("--tokenizer", type=Path, default=Path("models/mini/tokenizer"), help="the guides'; the model has its own")
     parser.add_argument("--guidestar", type=Path, help="the program, to draw with instead of the sampler here")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=500)
@@ -121,6 +122,7 @@ def main(arguments=None):
     sheet(pictures[:64], 8).save(args.out / "sheet.png")
     (args.out / "prompts.txt").write_text("\n".join(texts[:64]) + "\n")
 
+    words = Words(args.tokenizer)
     scorer = averaged(args.scorer, words)[0]["eyes"]
     eyes = averaged(args.eyes, words)[0]
     seen = {head: [] for head in ("thing", "colour", "scene")}

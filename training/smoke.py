@@ -123,7 +123,8 @@ def the_denoiser_learns_and_resumes(out, pack):
     falling(call(train_denoiser, *flags, "--run", out / "denoiser", "--steps", 150), 0.8)
     cut_in_two(train_denoiser, out / "denoiser-cut", *flags)
     call(train_denoiser, *flags, "--run", out / "denoiser-bf16", "--steps", 2, "--bf16", "--bits", 8)
-    run, judges = ["--pack", pack, "--model", out / "denoiser/model"], ["--eyes", out / "eyes", "--scorer", out / "scorer"]
+    run = ["--pack", pack, "--model", out / "denoiser/model", "--threads", 1]
+    judges = ["--tokenizer", TOKENIZER, "--eyes", out / "eyes", "--scorer", out / "scorer"]
     printed = call(evaluate, *run, *judges, "--out", out / "evaluated", "--pictures", 20, "--steps", 2)
     report = json.loads(printed[printed.index("{") :])
     assert 0 <= report["thing right"] <= 1 and report["Frechet distance"] > 0, report
