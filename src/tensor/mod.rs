@@ -15,7 +15,7 @@ mod planner;
 
 pub use crate::engine::Preparation;
 pub use crate::engine::{
-    Counters, DType, DeviceInfo, Footprint, Precision, Shape, StepTime,
+    Counters, DType, DeviceInfo, Footprint, LocalFuture, Precision, Shape, StepTime,
     op::{Conv, Interpolation, PadMode, Pooling, Scalar, Unary},
     wgsl::Options as GpuOptions,
 };

@@ -9,11 +9,10 @@ use super::{
     yunet::{Face, YuNet},
 };
 use crate::{
-    engine::LocalFuture,
     error::{Error, Result},
     guidance::universal::Guide,
     models::{Prepared, published::Encoder},
-    tensor::Tensor,
+    tensor::{LocalFuture, Tensor},
 };
 
 /// Where recognisers are used to find the eyes and the mouth, in shares of the crop: how far apart and how high both

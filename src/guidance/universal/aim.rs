@@ -4,9 +4,8 @@ use std::rc::Rc;
 
 use super::Window;
 use crate::{
-    engine::LocalFuture,
     error::Result,
-    tensor::{Tensor, Unary},
+    tensor::{LocalFuture, Tensor, Unary},
 };
 
 /// Says how far a picture is from what is wanted. Differentiable, and smaller is better.
