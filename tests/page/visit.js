@@ -47,6 +47,8 @@ export async function serveCheckpoint(path) {
     response.writeHead(first === undefined ? 200 : 206, {
       "access-control-allow-origin": "*",
       "access-control-expose-headers": "content-range, etag",
+      // A browser that keeps parts asks for others than the page does.
+      "cache-control": "no-store",
       "content-length": end - start,
       "content-range": `bytes ${start}-${end - 1}/${size}`,
       etag: '"one"',
