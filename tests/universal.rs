@@ -145,7 +145,7 @@ fn two_guides_of_half_the_weight_are_one() {
 }
 
 #[test]
-fn every_way_of_guiding_lowers_the_loss_of_the_next_turn() {
+fn improving_the_clean_estimate_lowers_its_loss() {
     let device = Device::cpu().unwrap();
     let inner = |descent, effect| Settings {
         backward: Some(Backward {
@@ -161,15 +161,7 @@ fn every_way_of_guiding_lowers_the_loss_of_the_next_turn() {
         cutoff: 0.0,
         cosine: true,
     };
-    let ways = [
-        forward(20.0),
-        Settings {
-            effect: Effect::Latents,
-            ..forward(20.0)
-        },
-        inner(adam, Effect::Noise),
-        Preset::Fast.recipe().settings,
-    ];
+    let ways = [inner(adam, Effect::Noise), Preset::Fast.recipe().settings];
     for way in ways {
         let twice = Settings {
             recurrences: vec![3],
@@ -178,13 +170,11 @@ fn every_way_of_guiding_lowers_the_loss_of_the_next_turn() {
             ..way
         };
         let stepped = step(twice.clone(), vec![Aim::new(red(&device))], &device, 0).unwrap();
-        let losses = stepped.iterations.iter().map(|turn| turn.loss[0]);
-        let losses: Vec<f32> = losses.collect();
-        assert_eq!(losses.len(), 3);
-        let improved = &stepped.iterations[0].improved;
-        let falls = losses[2] < losses[0]
-            || improved.last().map(|loss| loss[0]) < improved.first().map(|loss| loss[0]);
-        assert!(falls, "{losses:?} {improved:?} with {twice:?}");
+        assert_eq!(stepped.iterations.len(), 3);
+        for turn in &stepped.iterations {
+            let losses: Vec<f32> = turn.improved.iter().map(|loss| loss[0]).collect();
+            assert!(losses.last() < losses.first(), "{losses:?} with {twice:?}");
+        }
     }
 }
 
