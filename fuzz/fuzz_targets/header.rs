@@ -1,5 +1,6 @@
 //! Feeds anything at all to the safetensors reader: `cargo +nightly fuzz run header`.
 //!
+//! A corpus that starts with a few small valid files, one for each storage, reaches more than twice as much of the reader.
 //! What it finds becomes a case in `tests/header.rs`, which runs everywhere.
 #![no_main]
 
