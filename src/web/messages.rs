@@ -325,7 +325,7 @@ pub enum SourceName {
 /// What a technique saw in a step.
 #[derive(Debug, Serialize)]
 pub struct MapSaid {
-    /// What it is, in a word: `sag` marks what was blurred.
+    /// What it is, in a word: `sag-mask` marks what was blurred.
     pub name: &'static str,
     /// The step, from 0.
     pub step: usize,
