@@ -117,7 +117,7 @@ impl Parameters for StateDict {
             .collect();
         assert_eq!(numbers.len(), kind.elements(), "{name}");
         self.next += 1;
-        kind.arrange(&self.device.constant(kind.stored(), &numbers)?)
+        kind.arrange(&self.device.constant(kind.uploaded(), &numbers)?)
     }
 }
 
