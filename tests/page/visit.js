@@ -33,11 +33,12 @@ export async function writeCheckpoint(path) {
 
 /**
  * Serves one file in parts to pages of any origin, as hosts of models do. The answers to whoever asks for all the rest break off
- * after as many bytes as `cuts` says, one number an answer; while `gone`, nobody is answered.
+ * after as many bytes as `cuts` says, one number an answer; while `gone`, nobody is answered. With `goesAfterCuts` it is gone after
+ * the last cut.
  */
 export async function serveCheckpoint(path) {
   const { size } = await stat(path);
-  const host = { cuts: [], gone: false, asked: [] };
+  const host = { cuts: [], gone: false, goesAfterCuts: false, asked: [] };
   const server = createServer((request, response) => {
     if (host.gone) return request.socket.destroy();
     const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
@@ -54,6 +55,7 @@ export async function serveCheckpoint(path) {
       etag: '"one"',
     });
     const cut = last ? Infinity : (host.cuts.shift() ?? Infinity);
+    host.gone = host.goesAfterCuts && host.cuts.length === 0;
     const body = createReadStream(path, { start, end: Math.min(end, start + cut) - 1 });
     body.pipe(response, { end: start + cut >= end });
     body.on("end", () => start + cut < end && request.socket.destroySoon());
