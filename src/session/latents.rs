@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::Size;
+use super::{CheckedJob, Size};
 use crate::{
     error::{Error, Result},
     weights::{WeightSource, header::Header, tensors::Tensors},
@@ -24,6 +24,25 @@ pub struct Latents {
 }
 
 impl Latents {
+    /// Refuses those that do not fit a job: one set for all its pictures, or one for each.
+    pub(super) fn check(&self, job: &CheckedJob) -> Result<()> {
+        let count = job.job().count;
+        if self.rows.len() != 1 && self.rows.len() != count {
+            return Err(Error::Request(format!(
+                "the latents are for {} pictures and the job makes {count}: give one, or as many",
+                self.rows.len()
+            )));
+        }
+        if self.size != job.latent_size() {
+            let ([h, w], [needed_h, needed_w]) = (self.size, job.latent_size());
+            return Err(Error::Request(format!(
+                "the latents are {w}x{h}, and a picture of {} has {needed_w}x{needed_h}",
+                job.size
+            )));
+        }
+        Ok(())
+    }
+
     /// Reads a safetensors file.
     ///
     /// # Errors

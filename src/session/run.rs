@@ -5,8 +5,10 @@ use std::{collections::VecDeque, rc::Rc};
 use super::{
     CheckedJob, Event, Job, Latents, MadeOn, SamplerName,
     assemble::{self, Lent, Parts},
-    clock::now_secs,
-    guide, notes,
+    guide,
+    made::{Made, read_maps},
+    notes,
+    pace::Clock,
     prepare::Preparing,
     preview::Seen,
     waypoint::Waypoint,
@@ -22,48 +24,6 @@ use crate::{
     picture::{Picture, png::Notes},
     tensor::{Device, Shape, Tensor},
 };
-
-/// A finished picture.
-pub struct Made {
-    /// The picture.
-    pub picture: Picture,
-    /// What its file is to remember.
-    pub notes: Notes,
-    /// Its seed.
-    pub seed: u64,
-    /// The latents it was decoded from, `[4, h, w]`.
-    pub latents: Vec<f32>,
-    /// What techniques saw in each step, in the order of the steps.
-    pub maps: Vec<StepMap>,
-    /// Further pictures that techniques made beside it.
-    pub extras: Vec<Extra>,
-    /// How good each guide finds it; greater is better.
-    pub scores: Vec<(String, f32)>,
-    /// What the guides made of each turn, and in which step.
-    pub turns: Vec<(usize, Iteration)>,
-}
-
-/// What a technique saw in a step: a picture of one channel, row by row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StepMap {
-    /// What it is, in a word that names a file.
-    pub name: &'static str,
-    /// The step, from 0.
-    pub step: usize,
-    /// Height and width.
-    pub size: [usize; 2],
-    /// Between 0 and 1.
-    pub values: Vec<f32>,
-}
-
-/// A picture that a technique made beside the one asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Extra {
-    /// What it is, in a word that names a file.
-    pub name: String,
-    /// The picture.
-    pub picture: Picture,
-}
 
 /// What a run begins with.
 pub(super) struct Start<'a> {
@@ -157,7 +117,7 @@ impl Run {
     pub(super) fn new(start: Start<'_>) -> Result<Self> {
         let job = start.job;
         if let Some(latents) = &start.latents {
-            check_latents(latents, &job)?;
+            latents.check(&job)?;
         }
         let guides = job.job().guide.as_ref();
         if guides.map_or(0, |guide| guide.guides.len()) != start.aims.len() {
@@ -516,20 +476,6 @@ fn halves(elements: &[f32]) -> (Vec<f32>, Vec<f32>) {
     (half(0), half(LATENT_CHANNELS))
 }
 
-async fn read_maps(maps: &[(usize, Map)]) -> Result<Vec<StepMap>> {
-    let mut seen = Vec::new();
-    for (step, map) in maps {
-        let [_, h, w, _] = map.values.dims();
-        seen.push(StepMap {
-            name: map.name,
-            step: *step,
-            size: [h, w],
-            values: map.values.read().await?,
-        });
-    }
-    Ok(seen)
-}
-
 fn precision(device: &Device) -> &'static str {
     match device.dtype() {
         crate::tensor::DType::F16 => "f16",
@@ -542,71 +488,4 @@ const LATENT_CHANNELS: usize = 4;
 pub(super) fn latent_shape(job: &CheckedJob) -> Shape {
     let [h, w] = job.latent_size();
     [1, h, w, LATENT_CHANNELS].into()
-}
-
-/// Refuses latents that do not fit: one set for all pictures, or one for each.
-fn check_latents(latents: &Latents, job: &CheckedJob) -> Result<()> {
-    let count = job.job().count;
-    if latents.rows.len() != 1 && latents.rows.len() != count {
-        return Err(Error::Request(format!(
-            "the latents are for {} pictures and the job makes {count}: give one, or as many",
-            latents.rows.len()
-        )));
-    }
-    if latents.size != job.latent_size() {
-        let ([h, w], [needed_h, needed_w]) = (latents.size, job.latent_size());
-        return Err(Error::Request(format!(
-            "the latents are {w}x{h}, and a picture of {} has {needed_w}x{needed_h}",
-            job.size
-        )));
-    }
-    Ok(())
-}
-
-/// Times a run.
-pub(super) struct Clock {
-    start: f64,
-    picture: f64,
-    last: f64,
-    step_secs: Option<f64>,
-}
-
-impl Clock {
-    pub(super) fn new() -> Self {
-        let now = now_secs();
-        Self {
-            start: now,
-            picture: now,
-            last: now,
-            step_secs: None,
-        }
-    }
-
-    pub(super) fn begin_picture(&mut self) {
-        self.picture = now_secs();
-        self.last = self.picture;
-    }
-
-    pub(super) fn since_start(&self) -> f64 {
-        now_secs() - self.start
-    }
-
-    fn since_picture(&self) -> f64 {
-        now_secs() - self.picture
-    }
-
-    /// Steps a second, and seconds that so many more steps take. The first step also makes the plan, so it is forgotten
-    /// as soon as there is another.
-    pub(super) fn pace(&mut self, left: usize) -> (f64, f64) {
-        let now = now_secs();
-        let secs = (now - self.last).max(1e-9);
-        let first = self.step_secs.is_none() || self.last <= self.picture;
-        let mean = match self.step_secs {
-            Some(mean) if !first => 0.7 * mean + 0.3 * secs,
-            _ => secs,
-        };
-        self.last = now;
-        self.step_secs = Some(mean);
-        (1.0 / mean, left as f64 * mean)
-    }
 }

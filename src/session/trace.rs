@@ -6,7 +6,8 @@ use super::{
     CheckedJob, Edit, Event, Traced,
     edit::{Encoding, Source, SourceLatents},
     origin::Origin,
-    run::{Clock, latent_shape},
+    pace::Clock,
+    run::latent_shape,
 };
 use crate::{
     diffusion::{Ddim, Level, Noise, Sampler, Trajectory, noise},
