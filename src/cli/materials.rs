@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use super::{model, report::Report};
+use super::{model, report::Report, source::understood};
 use crate::{
     error::{Error, Result},
-    picture::{self, file},
-    session::{Event, Guiding, Job, Materials, NamedFile, Target},
+    picture::file,
+    session::{Guiding, Job, Materials, NamedFile, Target},
     tokenizer::Tokenizer,
     weights::{fingerprint::sha256, guides},
 };
@@ -42,14 +42,8 @@ pub fn of(guides: &[Guiding], report: &mut Report) -> Result<Materials> {
     let targets = || guides.iter().map(|guiding| &guiding.target);
     for name in targets().flat_map(Target::pictures) {
         let bytes = contents(name)?;
-        let path = &name.path;
-        let opened =
-            picture::open(&bytes).map_err(|error| Error::Request(format!("{path}: {error}")))?;
-        for message in opened.warnings {
-            let message = format!("{path}: {message}");
-            report.event(&Event::Warning { message });
-        }
-        materials.pictures.insert(path.clone(), opened.picture);
+        let picture = understood(&bytes, &name.path, report)?;
+        materials.pictures.insert(name.path.clone(), picture);
     }
     for name in targets().flat_map(Target::files) {
         materials.files.insert(name.path.clone(), contents(name)?);

@@ -1,6 +1,7 @@
 //! The source of an edit on this machine: its picture, and where its latents are stored.
 
 use std::{
+    fmt::Display,
     path::{Path, PathBuf},
     rc::Rc,
 };
@@ -30,9 +31,20 @@ pub fn picture_source(path: &Path) -> Result<(Vec<u8>, String)> {
 /// # Errors
 /// When it is none that is known.
 pub fn opened(path: &Path, report: &mut Report) -> Result<Picture> {
-    let place = path.display();
-    let opened = picture::open(&file::read(path)?)
-        .map_err(|error| Error::Request(format!("{place}: {error}")))?;
+    Ok(understood(&file::read(path)?, &path.display(), report)?)
+}
+
+/// A picture from its file's bytes; tells what was lost in it.
+///
+/// # Errors
+/// When it is none that is known.
+pub fn understood(
+    bytes: &[u8],
+    place: &dyn Display,
+    report: &mut Report,
+) -> Result<Picture, Error> {
+    let opened =
+        picture::open(bytes).map_err(|error| Error::Request(format!("{place}: {error}")))?;
     for message in opened.warnings {
         let message = format!("{place}: {message}");
         report.event(&Event::Warning { message });

@@ -119,7 +119,7 @@ fn make(
         seed,
         count: 1,
         guide: asked.guide.filter(|_| guided),
-        ..opened.job.job().clone()
+        ..asked
     };
     let checked = alone.check(&opened.session.blueprint().traits)?;
     let latents = opened.latents.as_ref().map(|latents| Latents {
@@ -186,7 +186,7 @@ fn sum_up(opened: &mut Opened, mut tried: Vec<Tried>, flags: &Guide) -> Result<(
     if tried.len() < 2 {
         return Ok(());
     }
-    tried.sort_by(|a, b| b.score.total_cmp(&a.score));
+    tried.sort_by(|a, b| rank::best_first(a.score, b.score));
     for (place, one) in tried.iter().enumerate() {
         let line = format!("{}. seed {}, score {:.4}", place + 1, one.seed, one.score);
         opened.report.say(&line);

@@ -20,13 +20,14 @@ use crate::{
         generate::saved,
         materials,
         report::{self, Report},
+        source::opened,
         stop,
     },
     error::Error,
     guidance::universal::Aim,
-    picture::{self, Picture, file},
+    picture::{Picture, file},
     session::{
-        Event, Guiding, Materials, Size,
+        Guiding, Materials, Size,
         guide::{aims, scores},
     },
     tensor::Device,
@@ -92,22 +93,16 @@ pub fn rank(flags: &Rank, talk: Talk) -> Result<Exit> {
         if stop::asked() {
             return Ok(Exit::Interrupted);
         }
-        let place = path.display();
-        let named = |error: Error| Error::Request(format!("{place}: {error}"));
-        let opened = picture::open(&file::read(path)?).map_err(named)?;
-        for message in opened.warnings {
-            let message = format!("{place}: {message}");
-            report.event(&Event::Warning { message });
-        }
-        let aims = judging(&mut judges, &opened.picture, &guides, &materials, &device)?;
-        let scores = pollster::block_on(scores(aims, &opened.picture, &device))?;
+        let picture = opened(path, &mut report)?;
+        let aims = judging(&mut judges, &picture, &guides, &materials, &device)?;
+        let scores = pollster::block_on(scores(aims, &picture, &device))?;
         ranked.push(Ranked {
             path,
             together: together(&scores, &guides),
             scores,
         });
     }
-    ranked.sort_by(best_first);
+    ranked.sort_by(|a, b| best_first(a.together, b.together));
     ranked.truncate(flags.keep.unwrap_or(usize::MAX));
     for (place, one) in ranked.iter().enumerate() {
         report::print(&line(place + 1, one, talk));
@@ -151,13 +146,13 @@ pub fn together(scores: &[(String, f32)], guides: &[Guiding]) -> f64 {
         .sum()
 }
 
-/// What is no number comes last.
-fn best_first(a: &Ranked<'_>, b: &Ranked<'_>) -> Ordering {
-    let key = |one: &Ranked<'_>| {
-        if one.together.is_nan() {
+/// Scores in order. What is no number comes last.
+pub fn best_first(a: f64, b: f64) -> Ordering {
+    let key = |score: f64| {
+        if score.is_nan() {
             f64::NEG_INFINITY
         } else {
-            one.together
+            score
         }
     };
     key(b).total_cmp(&key(a))
