@@ -200,11 +200,14 @@ export class GuidePicker {
       hint: "What a network that names things is to call it.",
       controls: [field("guide-class", "Name", select)],
       begin: async () => {
-        if (select.options.length) return;
+        if (select.options.length > 1) return;
         const { thing } = await this.#known();
-        select.append(...thing.map((name) => build("option", { value: name, textContent: name })));
+        // A restored job's name may have come meanwhile; it stays, be it a thing or not.
+        const chosen = select.value;
+        const names = chosen && !thing.includes(chosen) ? [...thing, chosen] : thing;
+        select.replaceChildren(...names.map((name) => build("option", { value: name, textContent: name })));
         const said = this.#parts.desk.prompt.toLowerCase();
-        select.value = thing.find((name) => said.includes(name)) ?? thing[0];
+        select.value = chosen || (thing.find((name) => said.includes(name)) ?? thing[0]);
       },
       target: () => (select.value ? { kind: "class", name: select.value } : null),
       restore: ({ name }) => {
