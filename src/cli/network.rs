@@ -1,9 +1,6 @@
 //! `models run`: what a network makes of one picture.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{ArgGroup, Args};
@@ -162,30 +159,22 @@ fn described(output: &Output, numbers: &[f32], talk: Talk) -> String {
     )
 }
 
-/// How a network wants its pictures: what the card beside its file says, and the size that the file says.
+/// How a network wants its pictures: as the card beside its file says, if there is one.
 ///
 /// # Errors
 /// When the card is none.
-pub fn card(path: &Path, network: &Network) -> Result<Input> {
+pub fn card(path: &Path) -> Result<Input, Error> {
     let card = path.with_extension("json");
-    let mut input = if card.exists() {
-        let text = String::from_utf8_lossy(&fs::read(&card)?).into_owned();
-        Input::read(&card.display().to_string(), &text)?
-    } else {
-        Input::default()
-    };
-    if input.size.is_none()
-        && let Some(&[_, _, Some(height), Some(width)]) =
-            network.single().map(|port| &port.dims[..])
-    {
-        input.size = Some([width, height]);
+    if !card.exists() {
+        return Ok(Input::default());
     }
-    Ok(input)
+    let text = String::from_utf8_lossy(&file::read(&card)?).into_owned();
+    Input::read(&card.display().to_string(), &text)
 }
 
 /// The same, with what the flags say instead.
 fn input(flags: &Run, network: &Network) -> Result<Input> {
-    let mut input = card(&flags.network, network)?;
+    let mut input = card(&flags.network)?.sized_for(network);
     if let Some(size) = flags.size {
         input.size = Some([size.width_px, size.height_px]);
     }

@@ -23,15 +23,12 @@ pub struct Mask {
 }
 
 impl Mask {
-    /// Marks what is light in a picture: where the mean of the channels is half or more.
+    /// Marks what is light in a picture.
     pub fn light(picture: &Picture) -> Self {
-        let sum = |pixel: &[u8]| pixel.iter().map(|&byte| u32::from(byte)).sum::<u32>();
-        let half = 3 * 255;
-        let pixels = picture.rgb().chunks_exact(CHANNELS);
         Self {
             width_px: picture.width_px(),
             height_px: picture.height_px(),
-            marked: pixels.map(|pixel| 2 * sum(pixel) >= half).collect(),
+            marked: picture.light().collect(),
         }
     }
 

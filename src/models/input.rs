@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::onnx::Network;
 use crate::{
     error::{Error, Result},
     tensor::{Device, Interpolation, Tensor},
@@ -77,6 +78,18 @@ impl Input {
             .map_err(|error| Error::Request(format!("{place}: {error}")))?;
         input.check(place)?;
         Ok(input)
+    }
+
+    /// The same, in the size that a network's file says where nothing else is said.
+    #[must_use]
+    pub fn sized_for(mut self, network: &Network) -> Self {
+        if self.size.is_none()
+            && let Some(&[_, _, Some(height), Some(width)]) =
+                network.single().map(|port| &port.dims[..])
+        {
+            self.size = Some([width, height]);
+        }
+        self
     }
 
     /// Whether there are numbers to work with.

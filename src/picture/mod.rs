@@ -41,6 +41,14 @@ pub struct Picture {
 }
 
 impl Picture {
+    /// Whether each pixel is light, row by row: where the mean of its channels is half of white or more.
+    pub fn light(&self) -> impl Iterator<Item = bool> + '_ {
+        let sum = |pixel: &[u8]| pixel.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+        self.rgb
+            .chunks_exact(3)
+            .map(move |pixel| 2 * sum(pixel) >= 3 * 255)
+    }
+
     /// A picture of one colour.
     pub fn filled(width_px: usize, height_px: usize, colour: [u8; 3]) -> Self {
         Self {

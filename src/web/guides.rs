@@ -6,11 +6,9 @@ use std::{
     rc::Rc,
 };
 
-use js_sys::Array;
 use web_sys::Blob;
 
 use super::{
-    browser::thrown,
     edits::Edits,
     messages::Said,
     shelf::{MINI, Shelf},
@@ -119,26 +117,15 @@ impl Guides {
         let mut done_bytes = 0;
         for path in MATCHED {
             let url = self.shelf.beside(&format!("{PART}/{path}"));
-            let answer = sources::get(&url, 0, None, None).await?;
-            let chunks = Array::new();
-            sources::stream(&url, &answer.response, &mut |chunk| {
-                if stop.get() {
-                    return Err(Error::Interrupted);
-                }
-                done_bytes += u64::from(chunk.length());
-                chunks.push(chunk);
+            let blob = sources::whole(&url, stop, &mut |came| {
+                done_bytes += came;
                 tell(Event::Loading {
                     part: PART.to_owned(),
                     done_bytes,
                     total_bytes: 0,
                 });
-                Ok(())
             })
             .await?;
-            let blob = Blob::new_with_u8_array_sequence(&chunks).map_err(|error| Error::Read {
-                place: url,
-                source: thrown(&error),
-            })?;
             blobs.insert(path.to_owned(), blob);
         }
         *self.matched.borrow_mut() = Some(blobs.clone());

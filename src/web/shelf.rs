@@ -6,11 +6,10 @@ use std::{
     rc::Rc,
 };
 
-use js_sys::Array;
 use web_sys::{Blob, File};
 
 use super::{
-    browser::{Lock, room, thrown},
+    browser::{Lock, room},
     messages::{ModelPlace, ModelSaid, Said},
     sources::{self, BlobFiles, HttpFile, Interruptible, InterruptibleFiles},
     store::{Opened, Store},
@@ -139,22 +138,15 @@ impl Shelf {
         let mut done_bytes = 0;
         let mut blobs = BTreeMap::new();
         for &(path, bytes) in mini::SIZES {
-            let url = format!("{}{MINI}/{path}", self.base);
-            let answer = sources::get(&url, 0, None, None).await?;
-            let chunks = Array::new();
+            let url = self.beside(&format!("{MINI}/{path}"));
             let start = done_bytes;
-            sources::stream(&url, &answer.response, &mut |chunk| {
-                if stop.get() {
-                    return Err(Error::Interrupted);
-                }
-                done_bytes += u64::from(chunk.length());
-                chunks.push(chunk);
+            let blob = sources::whole(&url, stop, &mut |came| {
+                done_bytes += came;
                 tell(Event::Loading {
                     part: MINI.to_owned(),
                     done_bytes,
                     total_bytes,
                 });
-                Ok(())
             })
             .await?;
             if done_bytes - start != bytes {
@@ -164,10 +156,6 @@ impl Shelf {
                 );
                 return Err(sources::failed(&url, problem));
             }
-            let blob = Blob::new_with_u8_array_sequence(&chunks).map_err(|error| Error::Read {
-                place: url,
-                source: thrown(&error),
-            })?;
             blobs.insert(path.to_owned(), blob);
         }
         let files = Rc::new(BlobFiles::new(MINI, blobs));

@@ -42,6 +42,13 @@ const QUICK: [&str; 6] = [
     "2",
 ];
 
+/// The photo as a fox, in two steps.
+fn quick_fox(desk: &Desk, more: &[&str]) -> Command {
+    let mut command = run(desk, &["pnp", "photo.png", "a fox", "--steps", "2"]);
+    command.args(QUICK).args(more);
+    command
+}
+
 #[test]
 fn a_photo_is_edited_under_several_prompts_and_an_edit_can_be_replayed() {
     let desk = desk();
@@ -157,21 +164,9 @@ fn edits_nest_with_what_steers_the_sampling_and_take_every_sampler() {
     ] {
         assert!(text.contains(said), "no word of {said}");
     }
-    let mut command = run(
-        &desk,
-        &[
-            "pnp",
-            "photo.png",
-            "a fox",
-            "--steps",
-            "2",
-            "--eta",
-            "1",
-            "--out",
-            "eta.png",
-        ],
-    );
-    command.args(QUICK).assert().success();
+    quick_fox(&desk, &["--eta", "1", "--out", "eta.png"])
+        .assert()
+        .success();
 }
 
 #[test]
@@ -407,19 +402,7 @@ fn a_batch_does_edits_too() {
     let made = fs::read(desk.path("out/000001-0.png")).unwrap();
     batch().stderr(contains("0 pictures made, 1 were there"));
     // The same as by flags.
-    let mut command = run(
-        &desk,
-        &[
-            "pnp",
-            "photo.png",
-            "a fox",
-            "--steps",
-            "2",
-            "--out",
-            "x.png",
-        ],
-    );
-    command.args(QUICK).assert().success();
+    quick_fox(&desk, &["--out", "x.png"]).assert().success();
     let pixels = |bytes: &[u8]| image::load_from_memory(bytes).unwrap().to_rgb8().into_raw();
     assert!(pixels(&made) == pixels(&fs::read(desk.path("x.png")).unwrap()));
 }

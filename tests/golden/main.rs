@@ -4,6 +4,8 @@
 //! other side.
 
 mod edits;
+#[path = "../support/eyes.rs"]
+mod eyes;
 mod fixture;
 mod guided;
 mod guides;

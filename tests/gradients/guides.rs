@@ -9,14 +9,13 @@ use guidestar::{
     },
     models::{
         Random,
-        config::{ClipTextConfig, EyesConfig, Names},
         guides::{Eyes, Question, TextTower},
     },
     tensor::{Device, Keep, Tensor},
 };
 use pollster::block_on;
 
-use crate::{devices_once, read, support::Generator};
+use crate::{devices_once, eyes, read, support::Generator};
 
 /// Height and width of the pictures: no square, and not the eyes' own size.
 const SIZE: [usize; 2] = [40, 56];
@@ -26,30 +25,6 @@ const STEP: f64 = 0.02;
 const LIMIT: f64 = 0.02;
 /// Greatest distance between two engines' gradients, as a part of their length.
 const APART: f64 = 1e-4;
-
-fn config() -> EyesConfig {
-    let numbered = |count| (0..count).map(|i: usize| i.to_string()).collect();
-    EyesConfig {
-        names: Names {
-            thing: numbered(7),
-            colour: numbered(5),
-            scene: numbered(4),
-            dye: numbered(3),
-        },
-        widths: [6, 8, 10, 12],
-        lateral: 9,
-        embedding: 11,
-        text: Some(ClipTextConfig {
-            vocab_size: 50,
-            hidden_size: 16,
-            intermediate_size: 24,
-            num_hidden_layers: 1,
-            num_attention_heads: 2,
-            max_position_embeddings: 20,
-            ..ClipTextConfig::sd15()
-        }),
-    }
-}
 
 fn drawn(seed: u64, channels: usize) -> Vec<f32> {
     let host = Generator::new(seed).host(
@@ -71,7 +46,7 @@ fn half(device: &Device) -> Tensor {
 }
 
 fn guides(device: &Device) -> Vec<Box<dyn Guide>> {
-    let config = config();
+    let config = eyes::config();
     let eyes = Rc::new(Eyes::new(&config, &mut Random::new(device)).expect("it fits"));
     let text = config.text.as_ref().expect("a text tower");
     let tower = TextTower::new(text, config.embedding, &mut Random::new(device)).expect("it fits");

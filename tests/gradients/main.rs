@@ -1,5 +1,7 @@
 //! Every operation's gradient, on every device, is burn's and that of central differences.
 
+#[path = "../support/eyes.rs"]
+mod eyes;
 mod guides;
 mod memory;
 mod rules;

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::{
-    cli::materials,
+    cli::{materials, network::card},
     error::{Error, Result},
     guidance::network::{
         Loss,
         matched::{Boxed, Trait},
     },
-    models::Input,
     picture::{self, file},
     session::{
         Target,
@@ -154,16 +153,6 @@ fn reading(path: &Path) -> Result<Reading> {
 
 const SURELY_BLACK: u8 = 24;
 const SURELY_WHITE: u8 = 231;
-
-/// How a network wants its pictures: as the card beside it says, if there is one.
-fn card(network: &Path) -> Result<Input> {
-    let card = network.with_extension("json");
-    if !card.exists() {
-        return Ok(Input::default());
-    }
-    let text = String::from_utf8_lossy(&file::read(&card)?).into_owned();
-    Input::read(&card.display().to_string(), &text)
-}
 
 impl Targets {
     /// The guides, as a job spells them.

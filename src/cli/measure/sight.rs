@@ -31,7 +31,7 @@ impl Sight {
                 let wanted = output.map(|name| vec![name.to_owned()]);
                 let place = path.display().to_string();
                 let network = Network::read(&place, file::read(path)?, device, wanted.as_deref())?;
-                let input = network::card(path, &network)?.on(device)?;
+                let input = network::card(path)?.sized_for(&network).on(device)?;
                 Some((network, input))
             }
             None => None,

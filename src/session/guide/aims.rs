@@ -20,9 +20,6 @@ use crate::{
     weights::{guides as networks, source::Files},
 };
 
-/// Above this sum of red, green and blue a mask is white.
-const LIGHT: u32 = 382;
-
 /// What guides are made of, by the names that a job gives it.
 #[derive(Default)]
 pub struct Materials {
@@ -214,11 +211,10 @@ pub(super) fn white(mask: &Picture, name: &str, size: Size, device: &Device) -> 
             "the mask {name} is {wide}x{tall} and the picture {size}: make them the same size, or ask for --size {wide}x{tall}"
         )));
     }
-    let light = |pixel: &[u8]| {
-        let sum = pixel.iter().map(|&channel| u32::from(channel)).sum::<u32>();
-        f32::from(u8::from(sum > LIGHT))
-    };
-    let elements: Vec<f32> = mask.rgb().chunks(3).map(light).collect();
+    let elements: Vec<f32> = mask
+        .light()
+        .map(|light| f32::from(u8::from(light)))
+        .collect();
     if !elements.contains(&1.0) {
         return Err(Error::Request(format!(
             "the mask {name} is black all over: paint white what it is to mark"

@@ -100,14 +100,7 @@ fn opened(
     let bytes = materials.file(file)?;
     require_room(file, bytes.len() as u64, device)?;
     let network = Network::read(&file.path, bytes.clone(), device, None)?;
-    let mut input = input.clone();
-    if input.size.is_none()
-        && let Some(&[_, _, Some(height), Some(width)]) =
-            network.single().map(|port| &port.dims[..])
-    {
-        input.size = Some([width, height]);
-    }
-    let input = input.on(device)?;
+    let input = input.clone().sized_for(&network).on(device)?;
     Ok((network, input))
 }
 

@@ -2,9 +2,9 @@
 
 use std::{cell::Cell, ops::Range};
 
-use js_sys::Uint8Array;
+use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{AbortSignal, ReadableStreamDefaultReader, Request, RequestInit, Response};
+use web_sys::{AbortSignal, Blob, ReadableStreamDefaultReader, Request, RequestInit, Response};
 
 use crate::{
     error::{Error, Result},
@@ -96,6 +96,28 @@ pub async fn get(
         total_bytes,
         tag: header("ETag"),
         response,
+    })
+}
+
+/// Fetches a whole file; `came` hears how many bytes have come each time.
+///
+/// # Errors
+/// [`Error::Interrupted`] when `stop` is set meanwhile, and what [`get`] and [`stream`] fail with.
+pub async fn whole(url: &str, stop: &Cell<bool>, came: &mut dyn FnMut(u64)) -> Result<Blob> {
+    let answer = get(url, 0, None, None).await?;
+    let chunks = Array::new();
+    stream(url, &answer.response, &mut |chunk| {
+        if stop.get() {
+            return Err(Error::Interrupted);
+        }
+        chunks.push(chunk);
+        came(u64::from(chunk.length()));
+        Ok(())
+    })
+    .await?;
+    Blob::new_with_u8_array_sequence(&chunks).map_err(|error| Error::Read {
+        place: url.to_owned(),
+        source: thrown(&error),
     })
 }
 

@@ -5,5 +5,5 @@ mod http;
 mod interruptible;
 
 pub use blob::{BlobFile, BlobFiles};
-pub use http::{HttpFile, failed, get, probe, stream};
+pub use http::{HttpFile, failed, get, probe, stream, whole};
 pub use interruptible::{Interruptible, InterruptibleFiles};
