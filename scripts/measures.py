@@ -1,36 +1,68 @@
 #!/usr/bin/env python3
-"""Measures what steering does to mini's pictures: self-attention guidance, and edits that keep a layout.
+"""Measures what steering does to a model's pictures: self-attention guidance, and edits that keep a layout.
 
-    scripts/measures.py out/measures [--program target/debug/guidestar]
+    scripts/measures.py out/measures [--pairs N] [--edits pnp-25,img2img-0.7] [--model FOLDER] [--program target/debug/guidestar]
 
-Writes job files, has `guidestar batch` do them and `guidestar measure` judge them, and leaves two tables and a plot in the
-folder. Needs Python 3.9 and nothing else; it makes 270 pictures, 162 of them edits. Started again, it goes on where it was.
+Writes job files, has `guidestar batch` do them and `guidestar measure` judge them, prints the README's tables and leaves them in the folder,
+with a plot and, where Pillow is there, a sheet of six edits. Needs Python 3.9 and nothing else. Started again, it goes on where it
+was, also with more pairs; the folder is one model's.
+
+With all 53 pairs it makes 583 pictures: about 35 minutes of one core for a model as small as mini.
 """
 
 import argparse
+import hashlib
 import json
 import math
 import pathlib
 import subprocess
+import sys
+
+from plot import plot
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-NAMES = json.loads((ROOT / "models/guides/eyes.json").read_text())["names"]
+GUIDES = ROOT / "models/guides"
+NAMES = json.loads((GUIDES / "eyes.json").read_text())["names"]
 SEED = 7
-# Of an edit and of the inversion before it: fewer than usual, so that hundreds of edits take minutes.
-EDIT_STEPS = 10
+PLAIN = "plain"
 
-# Name of a folder, and what the jobs in it have.
+# Name of a folder, what it is called in the table, and what its jobs have.
 SAG = {
-    "cfg7.5": {"cfg_scale": 7.5},
-    "cfg7.5-sag0.75": {"cfg_scale": 7.5, "sag": {"scale": 0.75}},
+    PLAIN: ("guidance 7.5", {"cfg_scale": 7.5}),
+    "sag-0.75": ("and SAG 0.75", {"cfg_scale": 7.5, "sag": {"scale": 0.75}}),
 }
 
-# The same for edits: plug-and-play at its defaults, and noise of two strengths.
+
+def lent(method, steps, cfg_scale=7.5):
+    """An edit that takes something from its source, which is inverted in as many steps."""
+    return {"steps": steps, "cfg_scale": cfg_scale, "edit": {"method": method, "inversion_steps": steps}}
+
+
+def noised(strength):
+    return {"steps": 25, "cfg_scale": 7.5, "edit": {"method": "img2img", "strength": strength}}
+
+
+# The same for edits; behind it the method's line in the plot, and the point on it. The first is what the others are compared with.
 EDITS = {
-    "pnp": {"method": "pnp", "inversion_steps": EDIT_STEPS},
-    "img2img-0.5": {"method": "img2img", "strength": 0.5},
-    "img2img-0.7": {"method": "img2img", "strength": 0.7},
+    "pnp-25": ("Plug-and-Play, 25 steps", lent("pnp", 25), "Plug-and-Play", "25 steps"),
+    "pnp-25-cfg3": ("the same, guidance 3", lent("pnp", 25, 3.0), "Plug-and-Play", "guidance 3"),
+    "img2img-0.5": ("img2img, strength 0.5", noised(0.5), "img2img", "0.5"),
+    "img2img-0.7": ("img2img, strength 0.7", noised(0.7), "img2img", "0.7"),
+    "img2img-0.85": ("img2img, strength 0.85", noised(0.85), "img2img", "0.85"),
+    "masactrl-25": ("MasaCtrl, 25 steps", lent("masactrl", 25), "MasaCtrl", "25 steps"),
+    "p2p-25": ("prompt-to-prompt, 25 steps", lent("prompt-to-prompt", 25), "prompt-to-prompt", "25 steps"),
+    "pnp-10": ("Plug-and-Play, 10 steps", lent("pnp", 10), "Plug-and-Play, 10 steps", "7.5"),
+    "pnp-10-cfg3": ("the same, guidance 3", lent("pnp", 10, 3.0), "Plug-and-Play, 10 steps", "guidance 3"),
 }
+
+# Key of a measure, its heading, and its digits.
+ALONE = [
+    ("thing_confidence", "thing", 3),
+    ("colour_confidence", "colour", 3),
+    ("text_score", "image-text score", 1),
+    ("sharpness", "sharpness", 0),
+]
+BESIDE = [("structure", "structure distance", 4), ("ssim", "SSIM", 3), ("text_score", "image-text score", 1), ("thing_confidence", "thing", 3)]
 
 
 def phrase(thing, colour):
@@ -44,54 +76,66 @@ def scenes():
     return [(thing, colours[(3 * at + 1) % len(colours)]) for at, thing in enumerate(NAMES["thing"])]
 
 
-def write_jobs(path, jobs):
-    text = "".join(json.dumps(job) + "\n" for job in jobs)
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)
+def sag_jobs(settings, pairs):
+    return [dict(prompt=phrase(*scene), seed=SEED, **settings) for scene in scenes()[:pairs]]
 
 
-def sag_jobs(folder):
-    for name, settings in SAG.items():
-        jobs = [dict(prompt=phrase(*scene), seed=SEED, **settings) for scene in scenes()]
-        write_jobs(folder / f"{name}.jsonl", jobs)
-        yield name
+def edit_jobs(settings, pairs):
+    """Each plain picture under another prompt: the next thing of the list on the same colour."""
+    jobs = []
+    for at, (thing, colour) in enumerate(scenes()[:pairs]):
+        other, _ = scenes()[(at + 1) % len(scenes())]
+        source = {"from": "picture", "path": f"{PLAIN}/{at + 1:06}-{SEED}.png", "prompt": phrase(thing, colour)}
+        edit = dict(settings["edit"], source=source)
+        jobs.append(dict(settings, prompt=phrase(other, colour), seed=SEED, edit=edit))
+    return jobs
 
 
-def edit_jobs(folder):
-    """Each picture without guidance under another prompt: the next thing of the list on the same colour."""
-    all_scenes = scenes()
-    for name, settings in EDITS.items():
-        jobs = []
-        for at, (thing, colour) in enumerate(all_scenes):
-            source = {"from": "picture", "path": f"cfg7.5/{at + 1:06}-{SEED}.png", "prompt": phrase(thing, colour)}
-            other, _ = all_scenes[(at + 1) % len(all_scenes)]
-            job = dict(prompt=phrase(other, colour), seed=1000 + at, steps=EDIT_STEPS, cfg_scale=7.5, edit=dict(source=source, **settings))
-            jobs.append(job)
-        write_jobs(folder / f"{name}.jsonl", jobs)
-        yield name
+def sum_of(folder):
+    """What tells a folder's files from others'."""
+    summed = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".safetensors", ".json", ".txt"):
+            summed.update(path.read_bytes())
+    return summed.hexdigest()
 
 
-def batch(program, folder, name):
-    command = [program, "batch", f"{name}.jsonl", "--out", name, "--device", "cpu", "--quiet"]
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+class Work:
+    """What is made and measured in a folder."""
 
+    def __init__(self, folder, program, model, pairs):
+        self.folder, self.program, self.pairs = folder, program, pairs
+        self.model = {} if model == "mini" else {"model": str(pathlib.Path(model).resolve())}
+        files = ROOT / "models/mini" if model == "mini" else pathlib.Path(model)
+        newest = max(path.stat().st_mtime for path in [*GUIDES.iterdir(), *files.rglob("*")])
+        if pathlib.Path(program).stat().st_mtime < newest:
+            sys.exit(f"{program} was built before its models were last changed: build it again")
+        folder.mkdir(parents=True, exist_ok=True)
+        noted, own = folder / "model.txt", sum_of(files)
+        if noted.exists() and noted.read_text() != own:
+            sys.exit(f"{folder} has the pictures of another model: name another folder, or delete it")
+        noted.write_text(own)
+        self.judge = sum_of(GUIDES)[:8]
 
-def measured(program, folder, name, against=None):
-    """A row for each picture, by its name. What was measured is kept beside the pictures."""
-    kept = folder / f"{name}.measures.json"
-    pictures = sorted(path.name for path in (folder / name).glob("*.png"))
-    if kept.exists():
-        rows = json.loads(kept.read_text())
-        if len(rows) == len(pictures):
-            return rows
-    command = [program, "measure", name, "--device", "cpu", "--json", "--quiet"]
-    if against:
-        command += ["--against", against]
-    said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
-    rows = [json.loads(line) for line in said.splitlines()]
-    rows = {row["picture"].split("-")[0]: row for row in rows if "picture" in row}
-    kept.write_text(json.dumps(rows))
-    return rows
+    def make(self, name, jobs):
+        path = self.folder / f"{name}.jsonl"
+        path.write_text("".join(json.dumps({**job, **self.model}) + "\n" for job in jobs))
+        command = [self.program, "batch", path.name, "--out", name, "--device", "cpu", "--quiet"]
+        print(f"{name}: {len(jobs)} pictures", file=sys.stderr)
+        subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+
+    def rows(self, name, against=None):
+        """A row for each picture, by its number. What was measured is kept beside the pictures."""
+        kept = self.folder / f"{name}.{self.judge}.json"
+        rows = json.loads(kept.read_text()) if kept.exists() else {}
+        if len(rows) < self.pairs:
+            command = [self.program, "measure", name, "--device", "cpu", "--json", "--quiet"]
+            said = subprocess.run(command + (["--against", against] if against else []), cwd=self.folder, check=True, capture_output=True, text=True)
+            rows = [json.loads(line) for line in said.stdout.splitlines()]
+            rows = {row["picture"].split("-")[0]: row for row in rows if "picture" in row}
+            kept.write_text(json.dumps(rows))
+        wanted = {f"{at + 1:06}" for at in range(self.pairs)}
+        return {at: row for at, row in rows.items() if at in wanted}
 
 
 def mean(numbers):
@@ -100,110 +144,88 @@ def mean(numbers):
 
 def spread(numbers):
     """The standard error of the mean."""
+    if len(numbers) < 2:
+        return 0.0
     middle = mean(numbers)
     return math.sqrt(sum((x - middle) ** 2 for x in numbers) / (len(numbers) - 1) / len(numbers))
 
 
-def table(rows_by_name, keys, base):
-    """Means, and for each the mean difference from the base, picture by picture, with its standard error."""
-    lines = ["| | pictures | " + " | ".join(title for _, title, _ in keys) + " |", "|---" * (len(keys) + 2) + "|"]
+def table(titles, rows_by_name, keys):
+    """Means, and for each the mean difference from the first row, picture by picture, with its standard error."""
+    lines = ["| | " + " | ".join(title for _, title, _ in keys) + " |", "|---" * (len(keys) + 1) + "|"]
+    base = next(iter(rows_by_name))
     for name, rows in rows_by_name.items():
         cells = []
         for key, _, digits in keys:
             own = {at: row[key] for at, row in rows.items() if row.get(key) is not None}
-            text = f"{mean(list(own.values())):.{digits}f}" if own else "-"
-            pairs = rows_by_name[base]
-            moved = [own[at] - pairs[at][key] for at in own if pairs.get(at, {}).get(key) is not None]
+            cell = f"{mean(list(own.values())):.{digits}f}" if own else "-"
+            others = rows_by_name[base]
+            moved = [own[at] - others[at][key] for at in own if others.get(at, {}).get(key) is not None]
             if name != base and len(moved) > 1:
-                text += f" ({mean(moved):+.{digits}f} ± {spread(moved):.{digits}f})"
-            cells.append(text)
-        lines.append(f"| {name} | {len(rows)} | " + " | ".join(cells) + " |")
+                cell += f" ({mean(moved):+.{digits}f} ± {spread(moved):.{digits}f})"
+            cells.append(cell)
+        lines.append(f"| {titles[name][0]} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def plot(points):
-    """Structure distance against image-text score, as SVG; left and up is better."""
-    wide, high, left, top = 640, 400, 70, 20
-    xs = [x for series in points.values() for _, x, _, _, _ in series]
-    ys = [y for series in points.values() for _, _, y, _, _ in series]
-
-    def axis(numbers, start, end):
-        low, top_number = min(numbers), max(numbers)
-        room = 0.2 * (top_number - low) or 1.0
-        low, top_number = low - room, top_number + room
-        return lambda number: start + (number - low) / (top_number - low) * (end - start), low, top_number
-
-    across, x_low, x_high = axis(xs, left, wide - 20)
-    down, y_low, y_high = axis(ys, high - 50, top)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" font-family="sans-serif" font-size="13">',
-        f'<rect width="{wide}" height="{high}" fill="#fff"/>',
-        f'<path d="M{left} {top}V{high - 50}H{wide - 20}" fill="none" stroke="#888"/>',
-    ]
-    for at in range(5):
-        x, y = x_low + at / 4 * (x_high - x_low), y_low + at / 4 * (y_high - y_low)
-        parts.append(f'<text x="{across(x):.1f}" y="{high - 32}" text-anchor="middle" fill="#555">{1000 * x:.1f}</text>')
-        parts.append(f'<text x="{left - 8}" y="{down(y) + 4:.1f}" text-anchor="end" fill="#555">{y:.0f}</text>')
-    parts.append(f'<text x="{(left + wide) / 2}" y="{high - 10}" text-anchor="middle">structure distance x 1000 (less is nearer to the source)</text>')
-    middle = (top + high - 50) / 2
-    parts.append(f'<text x="18" y="{middle}" text-anchor="middle" transform="rotate(-90 18 {middle})">image-text score</text>')
-    for (name, series), colour in zip(points.items(), ("#b3261e", "#1d4ed8", "#555")):
-        line = " ".join(f"{across(x):.1f},{down(y):.1f}" for _, x, y, _, _ in series)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-opacity="0.4"/>')
-        for label, x, y, dx, dy in series:
-            px, py = across(x), down(y)
-            rx, ry = abs(across(x + dx) - px), abs(down(y + dy) - py)
-            parts.append(f'<path d="M{px - rx:.1f} {py:.1f}h{2 * rx:.1f}M{px:.1f} {py - ry:.1f}v{2 * ry:.1f}" stroke="{colour}"/>')
-            parts.append(f'<circle cx="{px:.1f}" cy="{py:.1f}" r="5" fill="{colour}"/>')
-            parts.append(f'<text x="{px + 9:.1f}" y="{py - 8:.1f}" fill="{colour}">{label}</text>')
-    return "\n".join(parts) + "\n</svg>\n"
+def points(rows_by_name):
+    series = {}
+    for name, rows in rows_by_name.items():
+        _, _, line, label = EDITS[name]
+        xs, ys = zip(*((row["structure"], row["text_score"]) for row in rows.values()))
+        series.setdefault(line, []).append((label, mean(xs), mean(ys), spread(xs), spread(ys)))
+    return series
 
 
-ALONE = [
-    ("thing_confidence", "thing", 3),
-    ("colour_confidence", "colour", 3),
-    ("text_score", "image-text score", 1),
-    ("sharpness", "sharpness", 0),
-]
-BESIDE = [("structure", "structure distance", 4), ("ssim", "SSIM", 3), ("text_score", "image-text score", 1), ("thing_confidence", "thing", 3)]
-
-
-def point(label, rows):
-    both = [(row["structure"], row["text_score"]) for row in rows.values()]
-    xs, ys = zip(*both)
-    return label, mean(xs), mean(ys), spread(xs), spread(ys)
+def sheet(folder, names, pairs):
+    """Six pairs: the sources, and below them what each of the edits made of them."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return "no sheet of edits: Pillow is not there"
+    chosen = [at * pairs // 6 for at in range(min(6, pairs))]
+    rows = [[Image.open(folder / name / f"{at + 1:06}-{SEED}.png").convert("RGB") for at in chosen] for name in [PLAIN, *names]]
+    wide, high = rows[0][0].size
+    whole = Image.new("RGB", (wide * len(chosen), high * len(rows)))
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            whole.paste(picture, (x * wide, y * high))
+    whole.save(folder / "edits.jpg", quality=85)
+    return f"edits.jpg: above the sources, below {', '.join(EDITS[name][0] for name in names)}"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--pairs", type=int, default=len(scenes()), help="only the first N prompts and pairs")
+    parser.add_argument("--edits", default=",".join(EDITS), help="which edits, the first for comparison")
+    parser.add_argument("--model", default="mini", help="mini, or a folder in the diffusers layout")
     parser.add_argument("--program", default="target/debug/guidestar")
     given = parser.parse_args()
-    program = str(pathlib.Path(given.program).resolve())
-    folder = given.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    chosen = [name for name in given.edits.split(",") if name]
+    unknown = [name for name in chosen if name not in EDITS]
+    if unknown or given.pairs < 1:
+        parser.error(f"there are the edits {', '.join(EDITS)}, and at least 1 pair")
+    pairs = min(given.pairs, len(scenes()))
+    work = Work(given.folder, str(pathlib.Path(given.program).resolve()), given.model, pairs)
 
-    for name in [*sag_jobs(folder), *edit_jobs(folder)]:
-        batch(program, folder, name)
-    alone = {name: measured(program, folder, name) for name in SAG}
-    text = table(alone, ALONE, "cfg7.5")
-    # An edit and its source have the line's number in common, but not the seed that ends their names.
-    sources = folder / "sources"
-    sources.mkdir(exist_ok=True)
-    for at in range(len(scenes())):
-        source = folder / f"cfg7.5/{at + 1:06}-{SEED}.png"
-        copy = sources / f"{at + 1:06}-{1000 + at}.png"
-        if not copy.exists():
-            copy.write_bytes(source.read_bytes())
-    edits = {name: measured(program, folder, name, "sources") for name in EDITS}
-    text += "\n" + table(edits, BESIDE, "pnp")
-    (folder / "tables.md").write_text(text)
-    print(text)
-    points = {
-        "pnp": [point("PnP 0.8/0.5", edits["pnp"])],
-        "img2img": [point(name, edits[name]) for name in EDITS if name.startswith("img2img")],
-    }
-    (folder / "edits.svg").write_text(plot(points))
+    for name, (_, settings) in SAG.items():
+        work.make(name, sag_jobs(settings, pairs))
+    said = f"{pairs} prompts:\n\n" + table(SAG, {name: work.rows(name) for name in SAG}, ALONE)
+    print(said)
+    edits = {}
+    for name in chosen:
+        work.make(name, edit_jobs(EDITS[name][1], pairs))
+        edits[name] = work.rows(name, PLAIN)
+    if edits:
+        of_edits = f"{pairs} pairs:\n\n" + table(EDITS, edits, BESIDE)
+        print(of_edits)
+        said += "\n" + of_edits
+        title = "structure distance x 1000 (less is nearer to the source)"
+        (given.folder / "edits.svg").write_text(plot(points(edits), title, "image-text score", 1000.0))
+        shown = [name for name in ("pnp-25", "img2img-0.7", "masactrl-25") if name in edits]
+        print(sheet(given.folder, shown, pairs), file=sys.stderr)
+    (given.folder / "tables.md").write_text(said)
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
     {
         beside.push(("source".to_owned(), picture.clone()));
     }
-    if asked.beside && is_remade(&own) {
+    if asked.beside && own.edit.as_ref().is_some_and(Edit::is_remade) {
         let reconstruction =
             pollster::block_on(session.picture(&framed.job, &found.reconstruction))?;
         let path = out.named("reconstruction");
@@ -248,12 +248,6 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
         write(&out, &path, &strip, &png::Notes::default(), &mut report)?;
     }
     Ok(Exit::Done)
-}
-
-/// Whether a source's latents make it again: by inversion, or because they made it in the first place.
-fn is_remade(job: &Job) -> bool {
-    let edit = job.edit.as_ref();
-    edit.is_some_and(|edit| edit.inverts() || matches!(edit.source, Source::Generated { .. }))
 }
 
 fn stopped(finished: usize, asked: &Asked<'_>, report: &mut Report) -> Exit {

@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use super::{model, report::Report, source::understood};
+use super::{report::Report, source::understood};
 use crate::{
     error::{Error, Result},
     picture::file,
     session::{Guiding, Job, Materials, NamedFile, Target},
-    tokenizer::Tokenizer,
     weights::{fingerprint::sha256, guides},
 };
 
@@ -56,8 +55,7 @@ pub fn of(guides: &[Guiding], report: &mut Report) -> Result<Materials> {
 
 #[cfg(feature = "mini")]
 fn matched(materials: &mut Materials) -> Result<()> {
-    let words = model::open(model::MINI)?.descriptions;
-    materials.words = Some(Tokenizer::from_descriptions(&words)?);
+    materials.words = Some(super::model::mini_words()?);
     materials.matched = Some(Box::new(guides::files()));
     Ok(())
 }

@@ -39,3 +39,12 @@ fn mini() -> Result<Checkpoint> {
         "this build comes without the mini model: name another with --model".to_owned(),
     ))
 }
+
+/// The words of the model that comes along, which are also those of the guides that do.
+///
+/// # Errors
+/// When they cannot be read.
+#[cfg(feature = "mini")]
+pub fn mini_words() -> Result<crate::tokenizer::Tokenizer> {
+    crate::tokenizer::Tokenizer::from_descriptions(&mini()?.descriptions)
+}

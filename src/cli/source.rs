@@ -71,16 +71,12 @@ pub fn frame(job: &Job, model: &Traits, report: &mut Report) -> Result<Framed> {
             format!("{path} is another picture than the one that was edited: put that one back");
         return Err(Error::Request(text).into());
     }
-    let opened =
-        picture::open(&bytes).map_err(|error| Error::Request(format!("{path}: {error}")))?;
-    for message in opened.warnings {
-        report.event(&Event::Warning { message });
-    }
+    let picture = understood(&bytes, path, report)?;
     let mut job = job.clone();
     if let Some(Source::Picture { sha256, .. }) = job.edit.as_mut().map(|edit| &mut edit.source) {
         *sha256 = sum;
     }
-    Ok(Framed::new(&job, Some(&opened.picture), model)?)
+    Ok(Framed::new(&job, Some(&picture), model)?)
 }
 
 /// Finds the latents of a source: in the file that was named, in the cache, or by computing and storing them. `None` when the

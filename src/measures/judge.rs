@@ -14,9 +14,13 @@ use crate::{
 const LAYOUT_STAGE: usize = 1;
 
 /// Looks at pictures of things on plain colours, as the default model draws them; of photographs it knows little.
+///
+/// What a picture shows is said by the scorer, which guides nothing, so that nobody praises what he drew himself; texts and layouts
+/// are the eyes' to judge, because the scorer knows neither.
 pub struct Judge {
     device: Device,
     eyes: Eyes,
+    scorer: Eyes,
     texts: TextTower,
     tokenizer: Tokenizer,
 }
@@ -54,6 +58,7 @@ impl Judge {
     pub async fn open(device: &Device, files: &dyn Files, tokenizer: Tokenizer) -> Result<Self> {
         Ok(Self {
             eyes: guides::eyes(files, "eyes", device).await?,
+            scorer: guides::eyes(files, "scorer", device).await?,
             texts: guides::text_tower(files, device).await?,
             tokenizer,
             device: device.clone(),
@@ -65,22 +70,26 @@ impl Judge {
     /// # Errors
     /// When the device fails.
     pub async fn look(&self, picture: &Picture, text: Option<&str>) -> Result<Opinion> {
-        let seen = self.eyes.look(&picture.to_unit(&self.device));
+        let image = picture.to_unit(&self.device);
+        let seen = self.scorer.look(&image);
         let mut shares = Vec::new();
         for question in [Question::Thing, Question::Colour] {
             shares.push(softmax(&seen.logits(question).read().await?));
         }
         let text_score = match text {
-            Some(text) => Some(self.score(&seen.embedding(), text).await?),
+            Some(text) => Some(
+                self.score(&self.eyes.look(&image).embedding(), text)
+                    .await?,
+            ),
             None => None,
         };
         let confidence = |question: Question, shares: &[f64]| {
-            let at = mentioned(self.eyes.names(question), question, text?)?;
+            let at = mentioned(self.scorer.names(question), question, text?)?;
             Some(shares[at])
         };
         Ok(Opinion {
-            thing: best(self.eyes.names(Question::Thing), &shares[0]),
-            colour: best(self.eyes.names(Question::Colour), &shares[1]),
+            thing: best(self.scorer.names(Question::Thing), &shares[0]),
+            colour: best(self.scorer.names(Question::Colour), &shares[1]),
             text_score,
             thing_confidence: confidence(Question::Thing, &shares[0]),
             colour_confidence: confidence(Question::Colour, &shares[1]),

@@ -10,8 +10,9 @@ use super::{
     browser::sleep,
     messages::{Act, Said},
     meter::Meter,
+    opfs::Writer,
     sources::{self, BlobFile},
-    store::{Writer, Writing},
+    store::Writing,
 };
 use crate::{
     error::{Error, Result},

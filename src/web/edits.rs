@@ -5,12 +5,13 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc};
 use super::{
     messages::{Said, SourceName},
     port::{Id, Port, rgba},
+    traces::Traces,
 };
 use crate::{
     error::{Error, Result},
     guidance::edit::Kept,
     picture::{self, Picture, png},
-    session::{Event, Framed, Job, Origin, Run, Session, Source, Traced},
+    session::{Edit, Event, Framed, Job, Origin, Run, Session, Source, Traced},
     weights::fingerprint::sha256,
 };
 
@@ -105,8 +106,21 @@ impl Edits {
         Ok(Some(picture))
     }
 
-    /// Begins an edit, after finding its source's latents if they are not held. The page sees the source first. `tell` hears
-    /// what happens meanwhile, and says whether to go on.
+    /// Lets go of all latents, those in the browser's storage too.
+    ///
+    /// # Errors
+    /// When the browser fails.
+    pub async fn forget(&self) -> Result<()> {
+        self.sources.take();
+        match Traces::open().await {
+            Some(traces) => traces.clear().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Begins an edit, after finding its source's latents if they are neither held nor stored. The page sees the source first.
+    /// `print` is what sets the model apart from all others; without it nothing is stored. `tell` hears what happens meanwhile,
+    /// and says whether to go on.
     ///
     /// # Errors
     /// When the picture is not held, the job is wrong, or the device fails.
@@ -115,6 +129,7 @@ impl Edits {
         id: Id,
         job: &Job,
         session: &Session,
+        print: Option<&str>,
         tell: &mut dyn FnMut(Event) -> bool,
     ) -> Result<Run> {
         let picture = self.picture(job)?;
@@ -122,16 +137,24 @@ impl Edits {
         if let Some(picture) = &framed.picture {
             self.show(id, SourceName::Picture, picture, None)?;
         }
-        // What is found is forgotten when another model is loaded: its name will do for what it is.
         let dtype = session.device().dtype();
-        let origin = Origin::new(&framed.job, &job.model, framed.picture.as_ref(), dtype);
+        // What is held is forgotten when another model is loaded: there its name will do for what it is.
+        let model = print.unwrap_or(&job.model);
+        let origin = Origin::new(&framed.job, model, framed.picture.as_ref(), dtype);
         let held = self.found(&origin);
         let found = match held {
             Some(found) => found,
-            None => self.find(session, &framed, origin, tell).await?,
+            None => {
+                let is_storable = print.is_some();
+                self.find(session, &framed, origin, is_storable, tell)
+                    .await?
+            }
         };
-        let own = framed.job.job().of_reconstruction();
-        self.show(id, SourceName::Reconstruction, &found.reconstruction, own)?;
+        let asked = framed.job.job();
+        if asked.edit.as_ref().is_some_and(Edit::is_remade) {
+            let own = asked.of_reconstruction();
+            self.show(id, SourceName::Reconstruction, &found.reconstruction, own)?;
+        }
         let kept = framed
             .may_keep()
             .then(|| self.kept(&framed, &found.traced.origin));
@@ -149,16 +172,30 @@ impl Edits {
         session: &Session,
         framed: &Framed,
         origin: Origin,
+        is_storable: bool,
         tell: &mut dyn FnMut(Event) -> bool,
     ) -> Result<Rc<Found>> {
-        let mut trace = session.trace(&framed.job, origin, framed.picture.as_ref())?;
-        while let Some(event) = trace.step().await? {
-            if !tell(event) {
-                return Err(Error::Interrupted);
+        let traces = if is_storable {
+            Traces::open().await
+        } else {
+            None
+        };
+        let stored = match &traces {
+            Some(traces) => traces.read(&origin).await,
+            None => None,
+        };
+        let traced = match stored {
+            Some(traced) => traced,
+            None => {
+                let traced = trace(session, framed, origin, tell).await?;
+                if let Some(traces) = traces
+                    && let Err(error) = traces.keep(&traced).await
+                {
+                    log::warn!("the source's latents are not stored: {error}");
+                }
+                traced
             }
-        }
-        let traced = trace.take();
-        let traced = traced.expect("a trace that ended has found its latents");
+        };
         let reconstruction = session.picture(&framed.job, &traced.reconstruction).await?;
         let found = Rc::new(Found {
             traced,
@@ -202,4 +239,21 @@ impl Edits {
             .say_with(id, &said, &[("rgba", &pixels), ("png", &file)]);
         Ok(())
     }
+}
+
+/// Finds the latents of a source.
+async fn trace(
+    session: &Session,
+    framed: &Framed,
+    origin: Origin,
+    tell: &mut dyn FnMut(Event) -> bool,
+) -> Result<Traced> {
+    let mut trace = session.trace(&framed.job, origin, framed.picture.as_ref())?;
+    while let Some(event) = trace.step().await? {
+        if !tell(event) {
+            return Err(Error::Interrupted);
+        }
+    }
+    let traced = trace.take();
+    Ok(traced.expect("a trace that ended has found its latents"))
 }

@@ -89,6 +89,8 @@ pub enum Asked {
         /// Its name.
         name: String,
     },
+    /// Deletes the latents that were stored for sources of edits. Answered by [`Said::Models`].
+    ForgetTraces,
     /// Takes a file that edits begin with or guides are made of; beside it `bytes`, as an `ArrayBuffer`. The worker keeps the
     /// last few. Answered by [`Said::Held`].
     Hold {
@@ -244,6 +246,8 @@ pub enum Said {
         models: Vec<ModelSaid>,
         /// The room; nothing where this browser stores nothing (a private window).
         storage: Option<StorageSaid>,
+        /// What is stored to edit pictures again without delay.
+        traces: TracesSaid,
     },
     /// What adding a checkpoint would take.
     Inspected {
@@ -418,6 +422,15 @@ pub struct StorageSaid {
     pub quota_bytes: u64,
     /// Bytes that it stores.
     pub usage_bytes: u64,
+}
+
+/// Latents that were found for sources of edits.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct TracesSaid {
+    /// How many sources they are of.
+    pub count: usize,
+    /// Bytes of them all.
+    pub bytes: u64,
 }
 
 /// What is being done to add a model.

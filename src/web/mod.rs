@@ -10,11 +10,13 @@ mod edits;
 mod guides;
 pub mod messages;
 mod meter;
+mod opfs;
 mod port;
 mod shelf;
 mod sources;
 mod store;
 mod studio;
+mod traces;
 mod words;
 pub mod worker;
 

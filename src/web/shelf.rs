@@ -10,9 +10,10 @@ use web_sys::{Blob, File};
 
 use super::{
     browser::{Lock, room},
-    messages::{ModelPlace, ModelSaid, Said},
+    messages::{ModelPlace, ModelSaid, Said, TracesSaid},
     sources::{self, BlobFiles, HttpFile, Interruptible, InterruptibleFiles},
     store::{Opened, Store},
+    traces::Traces,
 };
 use crate::{
     error::{Error, Result},
@@ -217,7 +218,15 @@ impl Shelf {
             model.loaded = loaded == Some(model.name.as_str());
         }
         let storage = if store.is_some() { room().await } else { None };
-        Ok(Said::Models { models, storage })
+        let traces = match Traces::open().await {
+            Some(traces) => traces.said().await,
+            None => TracesSaid::default(),
+        };
+        Ok(Said::Models {
+            models,
+            storage,
+            traces,
+        })
     }
 }
 

@@ -6,17 +6,14 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use js_sys::{AsyncIterator, Promise, Reflect, Uint8Array};
+use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{
-    Blob, File, FileSystemDirectoryHandle as Folder, FileSystemFileHandle,
-    FileSystemGetDirectoryOptions, FileSystemGetFileOptions, FileSystemReadWriteOptions,
-    FileSystemRemoveOptions, FileSystemSyncAccessHandle,
-};
+use web_sys::{Blob, FileSystemDirectoryHandle as Folder};
 
 use super::{
-    browser::{Hold, Lock, kind, lock, own_folder, thrown, wait},
+    browser::{Hold, Lock, lock, own_folder, wait},
+    opfs::{self, Writer, file, folder, in_use, names, read, text, there, write},
     sources::{BlobFile, BlobFiles},
 };
 use crate::{
@@ -228,11 +225,8 @@ impl Store {
     }
 
     async fn delete(&self, name: &str) -> Result<()> {
-        let options = FileSystemRemoveOptions::new();
-        options.set_recursive(true);
-        let removed = wait(self.models.remove_entry_with_options(name, &options)).await;
-        there(removed)
-            .map(drop)
+        opfs::delete(&self.models, name)
+            .await
             .map_err(|error| write(name, &error))
     }
 
@@ -289,162 +283,5 @@ impl Writing<'_> {
     /// When the browser fails.
     pub async fn discard(self) -> Result<()> {
         self.store.delete(&self.name).await
-    }
-}
-
-/// A stored file that is being appended to; nobody else can open it meanwhile.
-pub struct Writer {
-    place: String,
-    handle: FileSystemSyncAccessHandle,
-    at: u64,
-    unflushed: u64,
-}
-
-/// Bytes after which what was written is made sure to be there after a crash.
-const FLUSH_BYTES: u64 = 16 << 20;
-
-impl Writer {
-    async fn open(file: &FileSystemFileHandle, model: &str) -> Result<Self> {
-        let handle = wait(file.create_sync_access_handle()).await;
-        let handle: FileSystemSyncAccessHandle = handle
-            .map_err(|error| match kind(&error).as_str() {
-                "NoModificationAllowedError" | "InvalidStateError" => in_use(model),
-                _ => write(model, &error),
-            })?
-            .unchecked_into();
-        let size = handle.get_size();
-        let mut writer = Self {
-            place: model.to_owned(),
-            handle,
-            at: 0,
-            unflushed: 0,
-        };
-        writer.at = size.map_err(|error| write(model, &error))? as u64;
-        Ok(writer)
-    }
-
-    /// Bytes that are there.
-    pub fn len(&self) -> u64 {
-        self.at
-    }
-
-    /// Throws away what is there.
-    ///
-    /// # Errors
-    /// When the browser fails.
-    pub fn clear(&mut self) -> Result<()> {
-        let cut = self.handle.truncate_with_u32(0);
-        self.at = 0;
-        cut.map_err(|error| write(&self.place, &error))
-    }
-
-    /// Appends bytes.
-    ///
-    /// # Errors
-    /// When there is no room.
-    pub fn append(&mut self, bytes: &Uint8Array) -> Result<()> {
-        let options = FileSystemReadWriteOptions::new();
-        options.set_at(self.at as f64);
-        let written = self
-            .handle
-            .write_with_js_u8_array_and_options(bytes, &options)
-            .map_err(|error| write(&self.place, &error))?;
-        let length = u64::from(bytes.length());
-        if written as u64 != length {
-            return Err(full(&self.place));
-        }
-        self.at += length;
-        self.unflushed += length;
-        if self.unflushed >= FLUSH_BYTES {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.unflushed = 0;
-        self.handle
-            .flush()
-            .map_err(|error| write(&self.place, &error))
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // Whether or not that succeeds, the file's length says how much is there.
-        let _ = self.flush();
-        self.handle.close();
-    }
-}
-
-fn in_use(name: &str) -> Error {
-    Error::Request(format!(
-        "another tab is busy with the model {name:?}: wait until it is done, or close that tab"
-    ))
-}
-
-fn full(name: &str) -> Error {
-    Error::Weights {
-        place: name.to_owned(),
-        problem: "the browser has no room left for it: remove another model, or use it for this visit only".to_owned(),
-    }
-}
-
-fn read(place: &str, error: &JsValue) -> Error {
-    Error::Read {
-        place: format!("{place} in the browser's storage"),
-        source: thrown(error),
-    }
-}
-
-fn write(place: &str, error: &JsValue) -> Error {
-    if kind(error) == "QuotaExceededError" {
-        return full(place);
-    }
-    Error::Write {
-        place: format!("{place} to the browser's storage"),
-        source: thrown(error),
-    }
-}
-
-/// Nothing, instead of an error, for what is not there.
-fn there<T>(found: Result<T, JsValue>) -> Result<Option<T>, JsValue> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if kind(&error) == "NotFoundError" => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-async fn folder(parent: &Folder, name: &str, create: bool) -> Result<Folder, JsValue> {
-    let options = FileSystemGetDirectoryOptions::new();
-    options.set_create(create);
-    let found = wait(parent.get_directory_handle_with_options(name, &options)).await?;
-    Ok(found.unchecked_into())
-}
-
-async fn file(parent: &Folder, name: &str, create: bool) -> Result<FileSystemFileHandle, JsValue> {
-    let options = FileSystemGetFileOptions::new();
-    options.set_create(create);
-    let found = wait(parent.get_file_handle_with_options(name, &options)).await?;
-    Ok(found.unchecked_into())
-}
-
-async fn text(handle: &FileSystemFileHandle) -> Result<String, JsValue> {
-    let file: File = wait(handle.get_file()).await?.unchecked_into();
-    let text = wait(file.text()).await?;
-    Ok(text.as_string().unwrap_or_default())
-}
-
-async fn names(folder: &Folder) -> Result<Vec<String>, JsValue> {
-    let mut names = Vec::new();
-    let keys: AsyncIterator = folder.keys();
-    loop {
-        let next: Promise = keys.next()?;
-        let next = wait(next).await?;
-        if Reflect::get(&next, &"done".into())?.is_truthy() {
-            return Ok(names);
-        }
-        names.extend(Reflect::get(&next, &"value".into())?.as_string());
     }
 }

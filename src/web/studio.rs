@@ -1,7 +1,7 @@
 //! Where pictures are made: the device, the model on it, the job under way.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     collections::BTreeMap,
     rc::Rc,
 };
@@ -21,6 +21,7 @@ use crate::{
     picture::png,
     session::{Blueprint, Event, Job, Made, Needs, Run, Session, StepMap, Waypoint},
     tensor::{DType, Device, GpuOptions, Precision},
+    weights::{Checkpoint, fingerprint::fingerprint},
 };
 
 /// Previews may take this share of the time that sampling takes.
@@ -33,11 +34,31 @@ pub struct Studio {
     /// Nothing before it was opened for the first time.
     precision: Cell<Option<Precision>>,
     device: RefCell<Option<Device>>,
-    model: RefCell<Option<(String, Rc<Session>)>>,
+    model: RefCell<Option<Rc<OnDevice>>>,
     blueprints: RefCell<BTreeMap<String, Rc<Blueprint>>>,
     edits: Edits,
     guides: Guides,
     stop: Rc<Cell<bool>>,
+}
+
+/// The model on the device.
+struct OnDevice {
+    name: String,
+    session: Session,
+    /// Kept for [`OnDevice::print`].
+    checkpoint: Checkpoint,
+    print: OnceCell<String>,
+}
+
+impl OnDevice {
+    /// What sets it apart from all others; nothing where it can no longer be read.
+    async fn print(&self) -> Option<&str> {
+        if self.print.get().is_none() {
+            let print = fingerprint(&self.checkpoint).await.ok()?;
+            let _ = self.print.set(print);
+        }
+        self.print.get().map(String::as_str)
+    }
 }
 
 impl Studio {
@@ -68,7 +89,7 @@ impl Studio {
 
     /// The name of the model on the device.
     pub fn loaded(&self) -> Option<String> {
-        self.model.borrow().as_ref().map(|(name, _)| name.clone())
+        self.model.borrow().as_ref().map(|model| model.name.clone())
     }
 
     /// The device, when it is open.
@@ -119,7 +140,8 @@ impl Studio {
     /// When there is none of that name, it cannot be read, or there is no room.
     pub async fn load(&self, id: Id, model: &str) -> Result<()> {
         let loaded = self.model(id, model).await;
-        let session = self.noticed(id, loaded)?;
+        let loaded = self.noticed(id, loaded)?;
+        let session = &loaded.session;
         let blueprint = session.blueprint();
         let needed = blueprint.needed()?;
         let traits = &blueprint.traits;
@@ -140,11 +162,11 @@ impl Studio {
     }
 
     /// The model of a name, loaded if another is on the device.
-    async fn model(&self, id: Id, name: &str) -> Result<Rc<Session>> {
-        if let Some((loaded, session)) = &*self.model.borrow()
-            && loaded == name
+    async fn model(&self, id: Id, name: &str) -> Result<Rc<OnDevice>> {
+        if let Some(loaded) = &*self.model.borrow()
+            && loaded.name == name
         {
-            return Ok(session.clone());
+            return Ok(loaded.clone());
         }
         let device = self.ready().await?;
         // Two models at a time may be more than the device has room for.
@@ -153,13 +175,18 @@ impl Studio {
         let mut tell = |event| self.port.event(id, event);
         let (checkpoint, _held) = self.shelf.open(name, &self.stop, &mut tell).await?;
         let session = Session::open(&device, name, &checkpoint, &mut tell).await?;
-        let session = Rc::new(session);
         let blueprint = Rc::new(session.blueprint().clone());
         self.blueprints
             .borrow_mut()
             .insert(name.to_owned(), blueprint);
-        *self.model.borrow_mut() = Some((name.to_owned(), session.clone()));
-        Ok(session)
+        let loaded = Rc::new(OnDevice {
+            name: name.to_owned(),
+            session,
+            checkpoint,
+            print: OnceCell::new(),
+        });
+        *self.model.borrow_mut() = Some(loaded.clone());
+        Ok(loaded)
     }
 
     /// Tells the page of a loss, after which nothing of the device is kept.
@@ -214,8 +241,8 @@ impl Studio {
                 "the job begins with a file of latents, which only the command line can read";
             return Err(Error::Request(text.to_owned()));
         }
-        let session = self.model(id, &job.model).await?;
-        let mut run = self.begun(id, job, &session).await?;
+        let model = self.model(id, &job.model).await?;
+        let mut run = self.begun(id, job, &model).await?;
         run.go_on_from(std::mem::take(at));
         let result = self.follow(id, &mut run, previews, is_first).await;
         *at = run.waypoint().clone();
@@ -223,13 +250,15 @@ impl Studio {
     }
 
     /// A run of a job, after what comes before its first step.
-    async fn begun(&self, id: Id, job: &Job, session: &Session) -> Result<Run> {
+    async fn begun(&self, id: Id, job: &Job, model: &OnDevice) -> Result<Run> {
+        let session = &model.session;
         if job.edit.is_some() {
+            let print = model.print().await;
             let mut tell = |event| {
                 self.port.event(id, event);
                 !self.stop.get()
             };
-            return self.edits.start(id, job, session, &mut tell).await;
+            return self.edits.start(id, job, session, print, &mut tell).await;
         }
         let checked = job.check(&session.blueprint().traits)?;
         let mut tell = |event| self.port.event(id, event);
@@ -319,6 +348,14 @@ impl Studio {
         };
         self.port.say(id, &said);
         Ok(())
+    }
+
+    /// Deletes the latents that were stored for sources of edits.
+    ///
+    /// # Errors
+    /// When the browser fails.
+    pub async fn forget_traces(&self) -> Result<()> {
+        self.edits.forget().await
     }
 
     /// Whether [`Studio::needs`] can answer without reading a model first.

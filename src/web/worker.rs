@@ -74,6 +74,7 @@ impl Inner {
             Asked::AddFiles { .. }
             | Asked::AddUrl { .. }
             | Asked::Inspect { .. }
+            | Asked::ForgetTraces
             | Asked::Remove { .. } => self.enqueue(id, received, |inner| &inner.models),
             _ => self.enqueue(id, received, |inner| &inner.pictures),
         }
@@ -172,6 +173,10 @@ impl Inner {
                 self.add(id, &Offer::Url(url, sha256), store).await?;
             }
             Asked::Remove { name } => self.remove(id, &name).await?,
+            Asked::ForgetTraces => {
+                self.studio.forget_traces().await?;
+                self.list(id).await?;
+            }
             Asked::Stop | Asked::Cancel | Asked::Lose => {}
         }
         Ok(())

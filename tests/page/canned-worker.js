@@ -25,7 +25,8 @@ let lost = false;
 let queue = Promise.resolve();
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const sayModels = (id) => postMessage({ type: "models", models, storage: scene.storage, id });
+const traces = () => ({ count: traced.size, bytes: 215_000 * traced.size });
+const sayModels = (id) => postMessage({ type: "models", models, storage: scene.storage, traces: traces(), id });
 
 /** What waits for nothing, and what is done in order. */
 const AT_ONCE = ["stop", "cancel", "models", "needs", "hold", "read-png"];
@@ -120,6 +121,10 @@ const acts = {
     models = models.filter((model) => model.name !== name);
     sayModels(id);
   },
+  async "forget-traces"({ id }) {
+    traced.clear();
+    sayModels(id);
+  },
   async hold({ what, bytes, id }) {
     const sha256 = Array.from(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)), (byte) => byte.toString(16).padStart(2, "0")).join("");
     if (what === "file") return postMessage({ type: "held", sha256, width: 0, height: 0, warnings: [], id });
@@ -150,6 +155,7 @@ async function trace(job, width, height, id) {
     postMessage({ type: "source", what, width, height, job: own, rgba: image.data.buffer, png, id }, [image.data.buffer]);
   };
   if (bitmap) await say("picture", scaled(bitmap, width, height, source.crop), null);
+  if (bitmap && job.edit.method === "img2img") return true;
   const name = JSON.stringify([source, job.edit.inversion_steps, job.size]);
   const of = 2 * job.edit.inversion_steps;
   for (let step = 1; step <= of && !traced.has(name); step += 1) {

@@ -171,6 +171,37 @@ pageTest("several prompts are drawn in one go, and a new prompt needs no new tra
   await button(page, "Restyle").click();
   await button(page, "Picture an onion on a blue background").waitFor();
   assert.ok(!(await page.evaluate(() => globalThis.traced)), "the tracing was done once");
+  await button(page, "Models").click();
+  await page.getByText("215 kB of it: what was found in 1 restyled picture").waitFor();
+  await button(page, "Forget what was found in restyled pictures").click();
+  await page.getByText("what was found in").waitFor({ state: "hidden" });
+});
+
+pageTest("each method of restyle shows its own sliders, and its job comes back to them", {}, async ({ page }) => {
+  await restyle(page);
+  await page.getByText("How much is kept").click();
+  await page.getByLabel("Method").selectOption("prompt-to-prompt");
+  assert.ok(await page.getByLabel("Layout kept").isHidden());
+  await page.getByLabel("Words kept in place").fill("0.6");
+  await page.getByLabel("What is not wanted").selectOption("exp");
+  await page.getByLabel("Weaker at first by").fill("0.75");
+  await page.getByText("Prompt-to-prompt, structure 40 %, words 60 %, 25 steps back").waitFor();
+  await page.getByLabel("What it shows").fill("");
+  await button(page, "Restyle").click();
+  assert.ok(await page.getByLabel("What it shows").evaluate((field) => field.matches(":invalid")), "it compares two prompts");
+  await page.getByLabel("What it shows").fill("a red apple on a blue background");
+  await button(page, "Restyle").click();
+  await button(page, "Download").waitFor();
+  const made = await download(page);
+  const { source: _, ...edit } = remembered(made.bytes).edit;
+  assert.deepEqual(edit, { method: "prompt-to-prompt", attention_window: "0.4", cross_window: "0.6", inversion_steps: 25, negative_alpha: 0.75, negative_schedule: "exp" });
+
+  await page.getByLabel("Method").selectOption("img2img");
+  await page.getByText("Noise alone (img2img), noise 75 %").waitFor();
+  assert.ok(await page.getByLabel("Inversion steps").isHidden());
+  await drop(page, { name: "again.png", type: "image/png", bytes: made.bytes });
+  await page.getByText("Prompt-to-prompt, structure 40 %, words 60 %, 25 steps back").waitFor();
+  assert.equal(await page.getByLabel("Weaker at first by").inputValue(), "0.75");
 });
 
 pageTest("the part of a photo is moved by keys and by a pointer, and goes into the job", {}, async ({ page }) => {

@@ -3,6 +3,7 @@
 //! `./dev test` runs this in headless Chromium on a software adapter without `shader-f16`, so that the path with packed
 //! pairs is what it judges; `tests/dawn/` has the other one.
 
+mod edits;
 mod jobs;
 mod kernels;
 mod memory;

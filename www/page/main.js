@@ -28,9 +28,12 @@ const tabs = new Tabs((tab) => {
   if (tab !== restyle) desk.offer(null);
   studio?.changed();
 });
-const past = new Past((picture) => {
-  sky.show(picture);
-  restore(picture.job);
+const past = new Past({
+  onopen: (picture) => {
+    sky.show(picture);
+    restore(picture.job);
+  },
+  onclear: () => engine.post({ type: "forget-traces" }),
 });
 const models = new Models(engine, (model) => studio.use(model));
 const bench = new Bench(engine);

@@ -29,6 +29,8 @@ export class Models {
   });
   #models = [];
   #storage = null;
+  /** The latents that are kept of restyled pictures: how many of them, and bytes. */
+  #traces = { count: 0, bytes: 0 };
   #current = "mini";
 
   /** `onuse` hears the name of the model that is to be used. */
@@ -37,9 +39,10 @@ export class Models {
     this.onuse = onuse;
     wireSheet(this.#sheet, byId("open-models"), () => engine.post({ type: "models" }));
     this.#body.append(this.#list, this.#offer, this.#placeToAdd(), this.#addressForm(), this.#room);
-    engine.on("models", ({ models, storage }) => {
+    engine.on("models", ({ models, storage, traces }) => {
       this.#models = models;
       this.#storage = storage;
+      this.#traces = traces;
       this.#show();
     });
     engine.on("progress", (message) => this.#coming(message));
@@ -243,6 +246,19 @@ export class Models {
     return [
       build("progress", { value: quota_bytes ? usage_bytes / quota_bytes : 0, max: 1, "aria-label": "Storage in use" }),
       build("p", { textContent: `${bytes(usage_bytes)} stored of the ${bytes(quota_bytes)} that the browser allows. ${promise}` }),
-    ];
+      this.#tracesLine(),
+    ].filter(Boolean);
+  }
+
+  #tracesLine() {
+    const { count, bytes: held } = this.#traces;
+    if (count === 0) return null;
+    const whose = count === 1 ? "1 restyled picture" : `${count} restyled pictures`;
+    return build(
+      "div",
+      { className: "row" },
+      build("span", { textContent: `${bytes(held)} of it: what was found in ${whose}, so that the next edit starts at once.` }),
+      build("button", { type: "button", className: "quiet small danger", textContent: "Forget", "aria-label": "Forget what was found in restyled pictures", onclick: () => this.engine.post({ type: "forget-traces" }) }),
+    );
   }
 }

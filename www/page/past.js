@@ -10,9 +10,10 @@ export class Past {
   #foot = byId("history-foot");
   #addresses = [];
 
-  /** `onopen` hears of the picture that was chosen. */
-  constructor(onopen) {
+  /** `onopen` hears of the picture that was chosen, `onclear` that all were thrown away. */
+  constructor({ onopen, onclear }) {
     this.onopen = onopen;
+    this.onclear = onclear;
     wireSheet(this.#sheet, byId("open-history"), () => this.#fill());
     this.#sheet.addEventListener("close", () => {
       this.#forget();
@@ -97,6 +98,7 @@ export class Past {
           return;
         }
         await shelf.clear();
+        this.onclear();
         await this.#fill();
         this.#sheet.querySelector("[data-close]").focus();
         toast("The history is empty.");

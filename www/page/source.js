@@ -26,6 +26,7 @@ export class SourcePicker {
   #others = {};
   /** Counts what was chosen: reading a photo takes a while, and only the last one counts. */
   #turn = 0;
+  #needsWords = false;
   #crop;
   #kinds = ["photo", "drawn"].map((value) => build("input", { type: "radio", name: "source-kind", id: `source-${value}`, value }));
   #shows = build("input", { id: "source-prompt", maxLength: 4000 });
@@ -106,6 +107,13 @@ export class SourcePicker {
     if (turn === this.#turn) this.onexample(PROMPTS[example.file]);
   }
 
+  /** Says whether a method needs to know what the source shows. */
+  needWords(needed) {
+    if (needed === this.#needsWords) return;
+    this.#needsWords = needed;
+    this.#choose(this.kind);
+  }
+
   /** Takes a photo. Says in words why, where it cannot. */
   async take(given, { shows = "", turn = ++this.#turn } = {}) {
     let held;
@@ -180,9 +188,9 @@ export class SourcePicker {
     this.#crop.element.hidden = this.#name.hidden = !this.#photo;
     this.#wanted.hidden = !this.#missing;
     this.#seedField.hidden = !isDrawn;
-    this.#shows.required = isDrawn;
+    this.#shows.required = isDrawn || this.#needsWords;
     this.#seed.disabled = !isDrawn;
-    this.#shows.placeholder = isDrawn ? "a red apple on a blue background" : "helps a little; may stay empty";
+    this.#shows.placeholder = isDrawn || this.#needsWords ? "a red apple on a blue background" : "helps a little; may stay empty";
     if (isDrawn && this.#seed.value === "") this.#seed.value = String(drawnSeed());
     this.onchange();
   }

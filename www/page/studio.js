@@ -300,7 +300,7 @@ export class Studio {
       this.#look(entry);
     };
     const coming = this.#working ? whole - made.length : 0;
-    this.sky.tiles(source ? [source, ...made] : made, Math.max(coming, 0), show, !source && parts.length === 2 && made.length === 2);
+    this.sky.tiles(source ? [source, ...made] : made, Math.max(coming, 0), show, !source && !sources.picture && parts.length === 2 && made.length === 2);
   }
 
   /** Shows a picture of the run: an edit beside its original, others alone, or the two of the run where it is null. */
@@ -317,7 +317,7 @@ export class Studio {
     this.#setWorking(false);
     const prompt = run?.job.prompt ?? "";
     if (run) this.#showTiles();
-    if (run?.parts.length === 2 && run.pictures.length === 2 && !run.sources.reconstruction) this.#look(null);
+    if (run?.parts.length === 2 && run.pictures.length === 2 && !run.sources.picture && !run.sources.reconstruction) this.#look(null);
     this.progress.hide(document.hidden && prompt ? `Ready: ${prompt}` : "");
     if (run?.pictures.length) speak(`Ready: ${prompt}`);
   }

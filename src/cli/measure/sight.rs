@@ -91,15 +91,9 @@ fn places(features: &Tensor) -> Option<Tensor> {
 
 #[cfg(feature = "mini")]
 fn judge(device: &Device) -> Result<Option<Judge>> {
-    use crate::{
-        tokenizer::Tokenizer,
-        weights::{Checkpoint, guides, mini},
-    };
-    let checkpoint = pollster::block_on(Checkpoint::open_files(&mini::files()))?;
-    let tokenizer = Tokenizer::from_descriptions(&checkpoint.descriptions)?;
-    let files = guides::files();
-    let judge = pollster::block_on(Judge::open(device, &files, tokenizer))?;
-    Ok(Some(judge))
+    let files = crate::weights::guides::files();
+    let opening = Judge::open(device, &files, crate::cli::model::mini_words()?);
+    Ok(Some(pollster::block_on(opening)?))
 }
 
 #[cfg(not(feature = "mini"))]

@@ -236,6 +236,11 @@ impl Edit {
         self.method != Method::Img2img && matches!(self.source, Source::Picture { .. })
     }
 
+    /// Whether the latents of its source make the source again: by inversion, or because they made it in the first place.
+    pub fn is_remade(&self) -> bool {
+        self.inverts() || matches!(self.source, Source::Generated { .. })
+    }
+
     /// Where plug-and-play puts the source's values.
     pub fn sites(&self) -> PnpSites {
         let usual = PnpSites::default();

@@ -1,12 +1,35 @@
-/** Restyle: plug-and-play features, a picture redrawn to other words with its layout kept. */
+/** Restyle: a picture redrawn to other words, by a method that keeps its layout or something else of it. */
 
 import { build } from "../dom.js";
 import { sides } from "../job.js";
 import { percent, slider } from "../slider.js";
 import { SourcePicker } from "../source.js";
 
-/** The method's own, and fewer steps of inversion than the command's 50: a browser is slower, and the difference is small. */
-const USUAL = { features: 0.8, attention: 0.5, inversion: 25 };
+/** Fewer than the command's 50: a browser is slower, and the difference is small. */
+const INVERSION_STEPS = 25;
+/** Ways to take after the original, and where their sliders stand at first. */
+const METHODS = {
+  pnp: {
+    title: "Plug-and-Play",
+    hint: "Keeps places and outlines, and gives them other stuff.",
+    usual: { feature_window: 0.8, attention_window: 0.5, inversion_steps: INVERSION_STEPS },
+  },
+  masactrl: {
+    title: "MasaCtrl",
+    hint: "Keeps what things are made of, and lets them move: for words such as jumping or from behind.",
+    usual: { inversion_steps: INVERSION_STEPS },
+  },
+  "prompt-to-prompt": {
+    title: "Prompt-to-prompt",
+    hint: "Keeps where shared words look. Say what the original shows, and change few words of it.",
+    usual: { attention_window: 0.4, cross_window: 0.8, inversion_steps: INVERSION_STEPS },
+  },
+  img2img: {
+    title: "Noise alone (img2img)",
+    hint: "Covers the original with noise and draws over it. Nothing is traced, so that it begins at once.",
+    usual: { strength: 0.75 },
+  },
+};
 const MOST_PROMPTS = 8;
 
 let onchange = () => {};
@@ -26,17 +49,73 @@ const picker = new SourcePicker({
   },
 });
 const share = { min: 0, max: 1, step: 0.05 };
-const features = slider("feature-window", "Layout kept", { ...share, value: USUAL.features }, {
+const leading = (window, usual) => Number(/^[\d.]+$/.exec(window ?? "")?.[0] ?? usual);
+/** The sliders by the field of an edit that each is. A window that is no leading share has no slider: it becomes the usual one. */
+const CONTROLS = {
+  feature_window: {
+    at: slider("feature-window", "Layout kept", { ...share, value: 0.8 }, {
+      say: percent,
+      hint: "For how much of the drawing the shapes come from the original. More keeps places and outlines, less lets things change form.",
+    }),
+    say: (at) => `layout ${percent(at)}`,
+    spell: String,
+    read: leading,
+  },
+  attention_window: {
+    at: slider("attention-window", "Structure kept", { ...share, value: 0.5 }, {
+      say: percent,
+      hint: "For how much of it parts hang together as they did. More keeps parts and surfaces alike, less gives material and colour to the new words.",
+    }),
+    say: (at) => `structure ${percent(at)}`,
+    spell: String,
+    read: leading,
+  },
+  cross_window: {
+    at: slider("cross-window", "Words kept in place", { ...share, value: 0.8 }, {
+      say: percent,
+      hint: "For how much of it the words that both share look where they looked. Less lets new words move things.",
+    }),
+    say: (at) => `words ${percent(at)}`,
+    spell: String,
+    read: leading,
+  },
+  strength: {
+    at: slider("strength", "Noise", { ...share, min: 0.05, value: 0.75 }, {
+      say: percent,
+      hint: "How much of the original is covered. More follows the words, less the original.",
+    }),
+    say: (at) => `noise ${percent(at)}`,
+    spell: Number,
+    read: (strength, usual) => strength ?? usual,
+  },
+  inversion_steps: {
+    at: slider("inversion-steps", "Inversion steps", { min: 1, max: 100, step: 1, value: INVERSION_STEPS }, {
+      hint: "How finely the original is traced back to noise. More follows it closer and takes longer, once for each picture.",
+    }),
+    say: (at) => `${at} steps back`,
+    spell: Number,
+    read: (steps, usual) => steps ?? usual,
+  },
+};
+
+const method = build("select", { id: "edit-method", "aria-describedby": "edit-method-hint" });
+for (const [value, { title }] of Object.entries(METHODS)) method.append(build("option", { value, textContent: title }));
+const methodHint = build("p", { className: "hint", id: "edit-method-hint" });
+/** How the empty prompt has a share in what the drawing goes away from; without, that is the negative prompt alone. */
+const blend = build(
+  "select",
+  { id: "negative-blend" },
+  build("option", { value: "", textContent: "kept out all along" }),
+  build("option", { value: "linear", textContent: "more and more, evenly" }),
+  build("option", { value: "exp", textContent: "more and more, soon strongly" }),
+  build("option", { value: "constant", textContent: "weakly all along" }),
+);
+const alpha = slider("negative-alpha", "Weaker at first by", { ...share, value: 1 }, {
   say: percent,
-  hint: "For how much of the drawing the shapes come from the original. More keeps places and outlines, less lets things change form.",
+  hint: "How much of the negative prompt, above, is taken back in the first step.",
 });
-const attention = slider("attention-window", "Structure kept", { ...share, value: USUAL.attention }, {
-  say: percent,
-  hint: "For how much of it parts hang together as they did. More keeps parts and surfaces alike, less gives material and colour to the new words.",
-});
-const inversion = slider("inversion-steps", "Inversion steps", { min: 1, max: 100, step: 1, value: USUAL.inversion }, {
-  hint: "How finely the original is traced back to noise. More follows it closer and takes longer, once for each picture.",
-});
+const field = (label, select, hint = null) =>
+  build("div", { className: "field" }, build("label", { htmlFor: select.id, textContent: label }), select, hint);
 
 /** Further prompts, each drawn from the same source. */
 const more = build("div", { className: "prompts" });
@@ -70,15 +149,44 @@ const kept = build(
   "details",
   { className: "folded" },
   build("summary", {}, build("span", { textContent: "How much is kept" }), summary),
-  build("div", { className: "sliders" }, features.field, attention.field, inversion.field),
+  build(
+    "div",
+    { className: "sliders" },
+    field("Method", method, methodHint),
+    ...Object.values(CONTROLS).map(({ at }) => at.field),
+    field("What is not wanted", blend),
+    alpha.field,
+  ),
 );
 
-/** Says in a line what the sliders say when they are folded away. */
-function sum() {
-  summary.textContent = `layout ${percent(features.value)}, structure ${percent(attention.value)}, ${inversion.value} steps back`;
+/** Shows the controls of the method that is chosen, and says in a line what they say when they are folded away. */
+function show() {
+  const { title, hint, usual } = METHODS[method.value];
+  methodHint.textContent = hint;
+  for (const [name, { at }] of Object.entries(CONTROLS)) at.field.hidden = !(name in usual);
+  alpha.field.hidden = blend.value === "";
+  picker.needWords(method.value === "prompt-to-prompt");
+  const said = Object.keys(usual).map((name) => CONTROLS[name].say(CONTROLS[name].at.value));
+  summary.textContent = [...(method.value === "pnp" ? [] : [title]), ...said].join(", ");
 }
-for (const { input } of [features, attention, inversion]) input.addEventListener("input", sum);
-sum();
+
+function choose(name) {
+  method.value = name;
+  for (const [control, value] of Object.entries(METHODS[name].usual)) {
+    // How finely the original is traced has nothing to do with the method.
+    if (control !== "inversion_steps") CONTROLS[control].at.value = value;
+  }
+}
+
+method.addEventListener("change", () => {
+  choose(method.value);
+  others = {};
+  show();
+  onchange();
+});
+blend.addEventListener("change", show);
+for (const { at } of Object.values(CONTROLS)) at.input.addEventListener("input", show);
+show();
 
 export const restyle = {
   name: "restyle",
@@ -109,26 +217,23 @@ export const restyle = {
     const prompts = [job.prompt, ...[...more.querySelectorAll("input")].map(({ value }) => value.trim()).filter(Boolean)];
     const one = { ...job, count: 1 };
     if (!source) return [{ job: one }];
-    const edit = {
-      ...others,
-      method: others.method ?? "pnp",
-      source,
-      inversion_steps: inversion.value,
-      feature_window: String(features.value),
-      attention_window: String(attention.value),
-    };
+    const own = Object.keys(METHODS[method.value].usual).map((name) => [name, CONTROLS[name].spell(CONTROLS[name].at.value)]);
+    const away = blend.value && { negative_alpha: alpha.value, negative_schedule: blend.value };
+    const edit = { ...others, method: method.value, source, ...Object.fromEntries(own), ...away };
     return prompts.map((prompt) => ({ job: { ...one, prompt, edit }, label: prompt }));
   },
   restore: ({ edit }) => {
     if (!edit) return false;
-    const { source, inversion_steps: steps, feature_window: f, attention_window: a, ...rest } = edit;
-    // A window that is no leading share has no slider here: it becomes the share at which it ends.
-    const leading = (window, usual) => Number(/^[\d.]+$/.exec(window ?? "")?.[0] ?? usual);
-    features.value = leading(f, USUAL.features);
-    attention.value = leading(a, USUAL.attention);
-    inversion.value = steps ?? USUAL.inversion;
+    const { source, method: named = "pnp", negative_alpha: share, negative_schedule: schedule, ...rest } = edit;
+    choose(named in METHODS ? named : "pnp");
+    for (const [name, usual] of Object.entries(METHODS[method.value].usual)) {
+      CONTROLS[name].at.value = CONTROLS[name].read(rest[name], usual);
+      delete rest[name];
+    }
+    blend.value = share === undefined ? "" : (schedule ?? "linear");
+    alpha.value = share ?? 1;
     others = rest;
-    sum();
+    show();
     more.replaceChildren();
     add.hidden = false;
     picker.restore(source);
