@@ -141,12 +141,12 @@ impl Edits {
         // What is held is forgotten when another model is loaded: there its name will do for what it is.
         let model = print.unwrap_or(&job.model);
         let origin = Origin::new(&framed.job, model, framed.picture.as_ref(), dtype);
+        let is_lasting = print.is_some();
         let held = self.found(&origin);
         let found = match held {
             Some(found) => found,
             None => {
-                let is_storable = print.is_some();
-                self.find(session, &framed, origin, is_storable, tell)
+                self.find(session, &framed, origin, is_lasting, tell)
                     .await?
             }
         };
@@ -172,29 +172,17 @@ impl Edits {
         session: &Session,
         framed: &Framed,
         origin: Origin,
-        is_storable: bool,
+        is_lasting: bool,
         tell: &mut dyn FnMut(Event) -> bool,
     ) -> Result<Rc<Found>> {
-        let traces = if is_storable {
+        let traces = if is_lasting {
             Traces::open().await
         } else {
             None
         };
-        let stored = match &traces {
-            Some(traces) => traces.read(&origin).await,
-            None => None,
-        };
-        let traced = match stored {
-            Some(traced) => traced,
-            None => {
-                let traced = trace(session, framed, origin, tell).await?;
-                if let Some(traces) = traces
-                    && let Err(error) = traces.keep(&traced).await
-                {
-                    log::warn!("the source's latents are not stored: {error}");
-                }
-                traced
-            }
+        let traced = match &traces {
+            Some(traces) => lasting(traces, session, framed, origin, tell).await?,
+            None => trace(session, framed, origin, tell).await?,
         };
         let reconstruction = session.picture(&framed.job, &traced.reconstruction).await?;
         let found = Rc::new(Found {
@@ -239,6 +227,24 @@ impl Edits {
             .say_with(id, &said, &[("rgba", &pixels), ("png", &file)]);
         Ok(())
     }
+}
+
+/// The latents of a source that are stored, or that are found and stored now.
+async fn lasting(
+    traces: &Traces,
+    session: &Session,
+    framed: &Framed,
+    origin: Origin,
+    tell: &mut dyn FnMut(Event) -> bool,
+) -> Result<Traced> {
+    if let Some(stored) = traces.read(&origin).await {
+        return Ok(stored);
+    }
+    let traced = trace(session, framed, origin, tell).await?;
+    if let Err(error) = traces.keep(&traced).await {
+        log::warn!("the source's latents are not stored: {error}");
+    }
+    Ok(traced)
 }
 
 /// Finds the latents of a source.

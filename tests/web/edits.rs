@@ -17,7 +17,7 @@ async fn visit() -> (Page, String) {
 }
 
 /// Edits the picture in one step.
-async fn edit(page: &mut Page, sum: &str) {
+fn edit(page: &Page, sum: &str) {
     page.ask(&format!(
         r#"{{"type": "start", "id": 2, "job": {{"prompt": "a lemon", "size": "64x64", "steps": 1, "edit":
             {{"source": {{"from": "picture", "path": "apple.png", "sha256": "{sum}"}}, "inversion_steps": 1}}}}}}"#
@@ -40,7 +40,7 @@ async fn traces(page: &mut Page, question: &str) -> (u64, u64) {
 async fn a_second_visit_edits_a_picture_at_once_until_its_latents_are_forgotten() {
     let (mut page, sum) = visit().await;
     assert_eq!(traces(&mut page, "forget-traces").await, (0, 0));
-    edit(&mut page, &sum).await;
+    edit(&page, &sum);
     page.hear_event("trace").await;
     page.hear("picture").await;
     let (count, bytes) = traces(&mut page, "models").await;
@@ -48,7 +48,7 @@ async fn a_second_visit_edits_a_picture_at_once_until_its_latents_are_forgotten(
     assert!(count == 1 && (3072..6000).contains(&bytes), "{bytes} bytes");
 
     let (mut page, sum) = visit().await;
-    edit(&mut page, &sum).await;
+    edit(&page, &sum);
     loop {
         let said = page.next().await;
         let kind = text(&said, "type");
