@@ -113,7 +113,11 @@ fn download(
     file.sync_all().map_err(|source| write_failed(part, source))
 }
 
-fn sum(path: &Path) -> Result<String> {
+/// What a file's bytes sum to, in hexadecimal, without holding it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sum(path: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
     File::open(path)
         .and_then(|mut file| io::copy(&mut file, &mut hasher))

@@ -1,13 +1,13 @@
 //! What a job's guides are made of, read from this machine's files.
 
-use std::path::Path;
+use std::{path::Path, rc::Rc};
 
-use super::{report::Report, source::understood};
+use super::{fetch::sum, report::Report, source::understood};
 use crate::{
     error::{Error, Result},
     picture::file,
     session::{Guiding, Job, Materials, NamedFile, Target},
-    weights::{fingerprint::sha256, guides},
+    weights::{WeightSource, disk::DiskFile, fingerprint::sha256, guides, recognise::Format},
 };
 
 /// A file as a job remembers it: where it is, wherever the job is replayed from, and what is in it.
@@ -15,11 +15,10 @@ use crate::{
 /// # Errors
 /// When it cannot be read.
 pub fn named(path: &Path) -> Result<NamedFile> {
-    let bytes = file::read(path)?;
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     Ok(NamedFile {
         path: whole.display().to_string(),
-        sha256: sha256(&bytes),
+        sha256: sum(path)?,
     })
 }
 
@@ -45,7 +44,14 @@ pub fn of(guides: &[Guiding], report: &mut Report) -> Result<Materials> {
         materials.pictures.insert(name.path.clone(), picture);
     }
     for name in targets().flat_map(Target::files) {
-        materials.files.insert(name.path.clone(), contents(name)?);
+        let path = name.path.clone();
+        if is_weights(Path::new(&path))? {
+            require_same(name, &sum(Path::new(&path))?)?;
+            let source = DiskFile::open(Path::new(&path))?;
+            materials.weights.insert(path, Rc::new(source));
+        } else {
+            materials.files.insert(path, contents(name)?);
+        }
     }
     if targets().any(Target::needs_eyes) {
         matched(&mut materials)?;
@@ -71,10 +77,25 @@ fn matched(_: &mut Materials) -> Result<()> {
 fn contents(name: &NamedFile) -> Result<Vec<u8>> {
     let path = &name.path;
     let bytes = file::read(Path::new(path))?;
-    if !name.sha256.is_empty() && sha256(&bytes) != name.sha256 {
-        return Err(Error::Request(format!(
-            "{path} is another file than the one that guided: put that one back"
-        )));
-    }
+    require_same(name, &sha256(&bytes))?;
     Ok(bytes)
+}
+
+fn require_same(name: &NamedFile, found: &str) -> Result<()> {
+    if name.sha256.is_empty() || found == name.sha256 {
+        return Ok(());
+    }
+    Err(Error::Request(format!(
+        "{} is another file than the one that guided: put that one back",
+        name.path
+    )))
+}
+
+/// Whether a file is of tensors alone, which are read one by one; they may be gigabytes.
+fn is_weights(path: &Path) -> Result<bool> {
+    let file = DiskFile::open(path)?;
+    let size_bytes = pollster::block_on(file.size_bytes())?;
+    let head = pollster::block_on(file.read(0..size_bytes.min(64)))?;
+    let format = Format::of(&head, size_bytes);
+    Ok(matches!(format, Format::Safetensors | Format::Pickle))
 }

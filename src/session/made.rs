@@ -26,6 +26,28 @@ pub struct Made {
     pub turns: Vec<(usize, Iteration)>,
 }
 
+impl Made {
+    /// How many turns showed a guide nothing to guide, in words; nothing where all did.
+    pub fn skipped(&self) -> Option<String> {
+        let skipped = self
+            .turns
+            .iter()
+            .filter(|(_, turn)| turn.skipped > 0)
+            .count();
+        let of = self.turns.len();
+        let advice = if skipped == of {
+            ": the prompt has to ask for a face, or the guide to take it to be in the middle"
+        } else {
+            ""
+        };
+        (skipped > 0).then(|| {
+            format!(
+                "{skipped} of {of} turns showed no face, and went on without that guide{advice}"
+            )
+        })
+    }
+}
+
 /// What a technique saw in a step: a picture of one channel, row by row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepMap {

@@ -95,7 +95,8 @@ impl Guides {
                 let files = self.matched(stop, tell).await?;
                 materials.matched = Some(Box::new(files));
             }
-            if matches!(target, Target::Text { .. }) && materials.words.is_none() {
+            let reads = matches!(target, Target::Text { .. }) && target.needs_eyes();
+            if reads && materials.words.is_none() {
                 let (mini, _held) = self.shelf.open(MINI, stop, tell).await?;
                 materials.words = Some(Tokenizer::from_descriptions(&mini.descriptions)?);
             }

@@ -334,6 +334,9 @@ impl Studio {
             ("map_values", &maps),
         ];
         self.port.say_with(id, &said, &beside);
+        if let Some(message) = made.skipped() {
+            self.port.event(id, Event::Warning { message });
+        }
         Ok(())
     }
 

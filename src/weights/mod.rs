@@ -16,11 +16,13 @@ pub mod load;
 pub mod mini;
 pub mod names;
 pub mod numbers;
+mod pickle;
 pub mod published;
 pub mod recognise;
 pub mod sd15;
 pub mod source;
 pub mod tensors;
+pub mod torch_file;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod write;
 

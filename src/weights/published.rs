@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{
-    header::Header, load::load, recognise::require_safetensors, source::Files, tensors::Tensors,
+    header::Header, load::load, source::WeightSource, tensors::Tensors, torch_file::any_header,
 };
 use crate::{
     error::{Error, Result},
@@ -25,7 +25,7 @@ const HEAD: usize = 64;
 /// An encoder, and what else its file held.
 pub struct Published {
     /// What it is.
-    pub name: &'static str,
+    pub kind: Kind,
     /// The encoder.
     pub encoder: Rc<dyn Encoder>,
     /// How it wants its pictures.
@@ -34,37 +34,41 @@ pub struct Published {
     pub text: Option<TextTower>,
 }
 
+/// Which encoder it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// CLIP with a transformer.
+    ClipVision,
+    /// CLIP with a residual network.
+    ClipResnet,
+    /// `FaceNet`'s.
+    Facenet,
+}
+
 /// Which encoder a file holds, by a tensor that only it has.
-enum Kind {
+enum Found {
     Vision(ClipVisionConfig),
     Resnet(ClipResnetConfig),
     Facenet,
 }
 
-/// Reads a safetensors file: CLIP as transformers stores it, CLIP's residual network under `OpenAI`'s names, or `FaceNet`'s embedder under
+/// Reads a safetensors file or one of PyTorch's: CLIP as transformers stores it, CLIP's residual network under `OpenAI`'s names, or `FaceNet`'s embedder under
 /// those of facenet-pytorch.
 ///
 /// # Errors
 /// When it holds none of them, is not whole, or the device has no room.
 pub async fn encoder(
-    files: &dyn Files,
-    path: &str,
+    source: Rc<dyn WeightSource>,
     normalisation: Normalisation,
     device: &Device,
 ) -> Result<Published> {
-    let Some(source) = files.open(path).await? else {
-        return Err(wrong(files, format!("it has no {path}")));
-    };
-    require_safetensors(&*source).await?;
-    let header = Header::read(&*source).await?;
+    let header = any_header(&*source).await?;
     let shapes = Shapes(&header);
     let Some(kind) = shapes.kind() else {
-        return Err(wrong(
-            files,
-            format!(
-                "{path} holds no encoder that is known here: CLIP from transformers, CLIP's RN50 with OpenAI's names, or facenet-pytorch's InceptionResnetV1"
-            ),
-        ));
+        return Err(Error::Weights {
+            place: source.place().to_owned(),
+            problem: "it holds no encoder that is known here: CLIP from transformers, CLIP's RN50 with OpenAI's names, or facenet-pytorch's InceptionResnetV1".to_owned(),
+        });
     };
     let reading = |wanted: &'static [&'static str]| {
         let mut tensors = Tensors::default();
@@ -78,7 +82,7 @@ pub async fn encoder(
         Ok(tensors)
     };
     match kind {
-        Kind::Vision(config) => {
+        Found::Vision(config) => {
             let tensors = reading(&["vision_model.", "visual_projection."])?;
             let encoder = build(&tensors, device, |p| ClipVision::new(&config, p)).await?;
             let text = match shapes.text() {
@@ -89,28 +93,28 @@ pub async fn encoder(
                 None => None,
             };
             Ok(Published {
-                name: "CLIP ViT",
+                kind: Kind::ClipVision,
                 encoder: Rc::new(encoder),
                 input: normalisation.input(config.image_size),
                 text,
             })
         }
-        Kind::Resnet(config) => {
+        Found::Resnet(config) => {
             let tensors = reading(&["visual."])?;
             let encoder = build(&tensors, device, |p| ClipResnet::new(&config, p)).await?;
             Ok(Published {
-                name: "CLIP ResNet",
+                kind: Kind::ClipResnet,
                 encoder: Rc::new(encoder),
                 input: normalisation.input(config.image_size),
                 text: None,
             })
         }
-        Kind::Facenet => {
+        Found::Facenet => {
             let config = InceptionResnetConfig::facenet();
             let tensors = reading(&[])?;
             let encoder = build(&tensors, device, |p| InceptionResnet::new(&config, p)).await?;
             Ok(Published {
-                name: "InceptionResnetV1",
+                kind: Kind::Facenet,
                 encoder: Rc::new(encoder),
                 input: facenet_input(),
                 text: None,
@@ -119,16 +123,12 @@ pub async fn encoder(
     }
 }
 
-/// Reads torchvision's `lraspp_mobilenet_v3_large` from a safetensors file, under the names it has there.
+/// Reads torchvision's `lraspp_mobilenet_v3_large` from a safetensors file or one of PyTorch's, under the names it has there.
 ///
 /// # Errors
 /// When it holds another network, is not whole, or the device has no room.
-pub async fn segmenter(files: &dyn Files, path: &str, device: &Device) -> Result<Lraspp> {
-    let Some(source) = files.open(path).await? else {
-        return Err(wrong(files, format!("it has no {path}")));
-    };
-    require_safetensors(&*source).await?;
-    let header = Header::read(&*source).await?;
+pub async fn segmenter(source: Rc<dyn WeightSource>, device: &Device) -> Result<Lraspp> {
+    let header = any_header(&*source).await?;
     let mut tensors = Tensors::default();
     let kept = |name: &str| (!name.ends_with("num_batches_tracked")).then(|| name.to_owned());
     tensors.add(source, &header, kept)?;
@@ -164,12 +164,12 @@ impl Shapes<'_> {
         (0..self.0.entries.len()).take_while(there).count()
     }
 
-    fn kind(&self) -> Option<Kind> {
+    fn kind(&self) -> Option<Found> {
         let vision = self.of("vision_model.embeddings.patch_embedding.weight");
         if let Some(&[hidden, _, patch, _]) = vision {
             let places = self.of("vision_model.embeddings.position_embedding.weight")?;
             let layers = "vision_model.encoder.layers.";
-            return Some(Kind::Vision(ClipVisionConfig {
+            return Some(Found::Vision(ClipVisionConfig {
                 hidden_size: hidden,
                 intermediate_size: self.of(&format!("{layers}0.mlp.fc1.weight"))?[0],
                 num_hidden_layers: self.count(layers, ".mlp.fc1.weight"),
@@ -181,7 +181,7 @@ impl Shapes<'_> {
         }
         if let Some(&[places, channels]) = self.of("visual.attnpool.positional_embedding") {
             let blocks = |stage| self.count(&format!("visual.layer{stage}."), ".conv1.weight");
-            return Some(Kind::Resnet(ClipResnetConfig {
+            return Some(Found::Resnet(ClipResnetConfig {
                 layers: [1, 2, 3, 4].map(blocks),
                 width: self.of("visual.conv3.weight")?[0],
                 heads: channels / HEAD,
@@ -189,7 +189,7 @@ impl Shapes<'_> {
                 embedding: self.of("visual.attnpool.c_proj.weight")?[0],
             }));
         }
-        self.of("conv2d_1a.conv.weight").map(|_| Kind::Facenet)
+        self.of("conv2d_1a.conv.weight").map(|_| Found::Facenet)
     }
 
     /// The text encoder's sizes, and those of its embeddings.
@@ -219,11 +219,4 @@ async fn build<T>(
     let needed = Recorder::record(&new)?;
     let mut loaded = load(tensors, &needed, device, &mut |_| ()).await?;
     new(&mut loaded)
-}
-
-fn wrong(files: &dyn Files, problem: String) -> Error {
-    Error::Weights {
-        place: files.place().to_owned(),
-        problem,
-    }
 }

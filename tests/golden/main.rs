@@ -13,6 +13,7 @@ mod job;
 mod networks;
 mod published;
 mod schedules;
+mod torch_files;
 mod trained;
 mod universal;
 mod walks;

@@ -16,7 +16,7 @@ use guidestar::{
         },
     },
     tensor::{Device, Interpolation, Keep, Tensor},
-    weights::{MemoryFiles, published},
+    weights::{Memory, published},
 };
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -253,12 +253,9 @@ fn a_file_is_known_by_the_encoder_that_it_holds() {
         str::to_owned,
         &[&|p| ClipResnet::new(&resnet, p).map(drop)],
     );
-    let files = MemoryFiles::new("published")
-        .with("clip.safetensors", clip)
-        .with("rn50.safetensors", rn50)
-        .with("other.safetensors", file(&device, str::to_owned, &[]));
-    let open = |path| {
-        let opened = published::encoder(&files, path, Normalisation::Clip, &device);
+    let open = |bytes: Vec<u8>| {
+        let source = Rc::new(Memory::new("published", bytes));
+        let opened = published::encoder(source, Normalisation::Clip, &device);
         pollster::block_on(opened)
     };
     let picture = |side: usize| {
@@ -270,8 +267,8 @@ fn a_file_is_known_by_the_encoder_that_it_holds() {
         let [a, b] = [a, b].map(|encoder| read(&encoder.embed(&picture(side)).unwrap()));
         assert_eq!(a, b);
     };
-    let clip = open("clip.safetensors").unwrap();
-    assert_eq!(clip.name, "CLIP ViT");
+    let clip = open(clip).unwrap();
+    assert_eq!(clip.kind, published::Kind::ClipVision);
     assert_eq!(clip.input.size, Some([24, 24]));
     let drawn = ClipVision::new(&vision, &mut Random::new(&device)).unwrap();
     same(&*clip.encoder, &drawn, 24);
@@ -279,13 +276,16 @@ fn a_file_is_known_by_the_encoder_that_it_holds() {
     let tower = TextTower::new(&text, vision.projection_dim, &mut Random::new(&device));
     assert_eq!(said(&clip.text.unwrap()), said(&tower.unwrap()));
 
-    let rn50 = open("rn50.safetensors").unwrap();
-    assert_eq!(rn50.name, "CLIP ResNet");
+    let rn50 = open(rn50).unwrap();
+    assert_eq!(rn50.kind, published::Kind::ClipResnet);
     assert!(rn50.text.is_none());
     let drawn = ClipResnet::new(&resnet, &mut Random::new(&device)).unwrap();
     same(&*rn50.encoder, &drawn, 64);
 
-    let other = open("other.safetensors").err().unwrap().to_string();
+    let other = open(file(&device, str::to_owned, &[]))
+        .err()
+        .unwrap()
+        .to_string();
     assert!(
         other.contains("holds no encoder that is known here"),
         "{other}"

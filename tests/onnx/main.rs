@@ -1,5 +1,6 @@
 //! Networks from ONNX files compute what onnxruntime and the standard's own tests say, and files that are wrong say how.
 
+mod detectors;
 mod faces;
 mod gradients;
 mod guides;

@@ -2,6 +2,7 @@
 
 mod beside;
 mod flags;
+mod networks;
 mod rank;
 mod targets;
 
@@ -173,6 +174,9 @@ fn tell(opened: &Opened, made: &Made, before: Option<&[(String, f32)]>) {
             "seed {}: {lost} turns went on unguided, their gradients were no numbers",
             made.seed
         ));
+    }
+    if let Some(skipped) = made.skipped() {
+        opened.report.say(&format!("seed {}: {skipped}", made.seed));
     }
 }
 

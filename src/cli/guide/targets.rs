@@ -4,18 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::networks::Networks;
 use crate::{
-    cli::{materials, network::card},
+    cli::materials,
     error::{Error, Result},
-    guidance::network::{
-        Loss,
-        matched::{Boxed, Trait},
-    },
+    guidance::network::matched::{Boxed, Trait},
     picture::{self, file},
-    session::{
-        Target,
-        guide::{Reading, Wanted},
-    },
+    session::{Target, guide::Reading},
 };
 
 /// What guides pull towards.
@@ -67,40 +62,9 @@ pub struct Targets {
     /// Be named so: dog, or dye=red; the message for a wrong one lists them.
     #[arg(long, value_name = "NAME")]
     pub class: Option<String>,
-    /// Have the face of this picture, as --recogniser knows faces.
-    #[arg(long, value_name = "IMAGE", requires = "recogniser")]
-    pub face: Option<PathBuf>,
-    /// An ONNX network that tells faces apart. A card beside it, NET.json, says how it wants its pictures.
-    #[arg(long, value_name = "NET", requires = "face")]
-    pub recogniser: Option<PathBuf>,
-    /// A `YuNet`, as ONNX, to find faces [default: they are looked for in the middle].
-    #[arg(long, value_name = "NET", requires = "face")]
-    pub detector: Option<PathBuf>,
-    /// Any ONNX network, which is to say what a --target tells. A card beside it, NET.json, says how it wants its pictures.
-    #[arg(long, value_name = "NET", requires = "target")]
-    pub onnx: Option<PathBuf>,
-    /// What the network is to say: what it says of this picture.
-    #[arg(long, value_name = "IMAGE", group = "target", requires = "onnx")]
-    pub target_image: Option<PathBuf>,
-    /// This class, by its number from 0; with --target-mask the class of what is white.
-    #[arg(long, value_name = "N", group = "target", requires = "onnx")]
-    pub target_class: Option<usize>,
-    /// The only tensor of this safetensors file.
-    #[arg(long, value_name = "FILE", group = "target", requires = "onnx")]
-    pub target_embedding: Option<PathBuf>,
-    /// --target-class where this mask is white.
-    #[arg(long, value_name = "MASK", requires = "target_class")]
-    pub target_mask: Option<PathBuf>,
-    /// The class where that mask is black [default: any].
-    #[arg(long, value_name = "N", requires = "target_mask")]
-    pub target_elsewhere: Option<usize>,
-    /// The network's output that counts [default: its first].
-    #[arg(long, value_name = "NAME", requires = "onnx")]
-    pub onnx_output: Option<String>,
-    /// How faces, or what networks say, are compared: cosine, l1, l2, cross-entropy, negative-log or gram [default: as suits the
-    /// target].
-    #[arg(long, value_name = "NAME", value_parser = loss)]
-    pub loss: Option<Loss>,
+    /// What networks from files are to say.
+    #[command(flatten)]
+    pub networks: Networks,
 }
 
 /// Red, green and blue.
@@ -117,12 +81,8 @@ fn colour(text: &str) -> Result<Rgb, String> {
     Ok(Rgb([byte(0)?, byte(2)?, byte(4)?]))
 }
 
-fn boxed(text: &str) -> Result<Boxed, String> {
+pub fn boxed(text: &str) -> Result<Boxed, String> {
     Boxed::parse(text).map_err(|error| error.to_string())
-}
-
-fn loss(text: &str) -> Result<Loss, String> {
-    Loss::parse(text).map_err(|error| error.to_string())
 }
 
 fn style_by(text: &str) -> Result<Trait, String> {
@@ -188,7 +148,7 @@ impl Targets {
             targets.push(Target::Colour { rgb });
         }
         self.add_seen(&mut targets)?;
-        self.add_networks(&mut targets)?;
+        self.networks.add(&mut targets)?;
         Ok(targets)
     }
 
@@ -198,6 +158,9 @@ impl Targets {
             targets.push(Target::Segmentation {
                 picture: materials::named(path)?,
                 reading: reading(path)?,
+                network: self.networks.segmenter()?,
+                class: self.networks.segment_class.clone(),
+                elsewhere: self.networks.segment_elsewhere.clone(),
             });
         }
         let mut boxes = self.boxed.clone();
@@ -214,60 +177,22 @@ impl Targets {
             targets.push(Target::Style {
                 picture: materials::named(path)?,
                 by: self.style_by,
+                network: self.networks.clip()?,
+                normalisation: self.networks.clip_colours,
             });
         }
         if let Some(text) = &self.text {
             let text = text.clone();
-            targets.push(Target::Text { text });
+            targets.push(Target::Text {
+                text,
+                network: self.networks.clip()?,
+                normalisation: self.networks.clip_colours,
+            });
         }
         if let Some(name) = &self.class {
             let name = name.clone();
             targets.push(Target::Class { name });
         }
-        Ok(())
-    }
-
-    /// Adds what networks from files are to say.
-    fn add_networks(&self, targets: &mut Vec<Target>) -> Result<()> {
-        let named = |path: &PathBuf| materials::named(path);
-        if let (Some(face), Some(recogniser)) = (&self.face, &self.recogniser) {
-            targets.push(Target::Face {
-                picture: named(face)?,
-                recogniser: named(recogniser)?,
-                input: card(recogniser)?,
-                detector: self.detector.as_ref().map(named).transpose()?,
-                loss: self.loss.unwrap_or(Loss::Cosine),
-            });
-        }
-        let Some(network) = &self.onnx else {
-            return Ok(());
-        };
-        let wanted = match (
-            &self.target_image,
-            self.target_class,
-            &self.target_embedding,
-        ) {
-            (Some(picture), ..) => Wanted::Picture {
-                picture: named(picture)?,
-            },
-            (_, Some(class), _) => match &self.target_mask {
-                Some(mask) => Wanted::Mask {
-                    mask: named(mask)?,
-                    class,
-                    elsewhere: self.target_elsewhere,
-                },
-                None => Wanted::Class { class },
-            },
-            (.., Some(path)) => Wanted::Embedding { file: named(path)? },
-            (None, None, None) => unreachable!("clap asks for a target"),
-        };
-        targets.push(Target::Network {
-            network: named(network)?,
-            input: card(network)?,
-            output: self.onnx_output.clone(),
-            loss: self.loss,
-            wanted,
-        });
         Ok(())
     }
 }

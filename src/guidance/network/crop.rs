@@ -1,29 +1,30 @@
-//! A square of a picture in a network's size.
+//! A part of a picture in a network's size.
 
 use crate::tensor::Tensor;
 
-/// A square in pixels, which may reach beyond the picture.
+/// An upright rectangle in pixels, which may reach beyond the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Square {
+pub struct Crop {
     pub left: f32,
     pub top: f32,
-    pub side: f32,
+    /// Width and height.
+    pub sides: [f32; 2],
 }
 
-impl Square {
+impl Crop {
     /// The square in the middle whose sides are this share of the picture's shorter one.
     pub fn middle([width, height]: [usize; 2], share: f32) -> Self {
         let side = width.min(height) as f32 * share;
         Self {
             left: (width as f32 - side) / 2.0,
             top: (height as f32 - side) / 2.0,
-            side,
+            sides: [side; 2],
         }
     }
 
     /// Cuts it out, and brings it to width and height `size`; the border is repeated where it reaches beyond.
     ///
-    /// A matrix along each axis says what every pixel is made of. It enters as numbers and not as a shape, so that squares
+    /// A matrix along each axis says what every pixel is made of. It enters as numbers and not as a shape, so that crops
     /// at other places are one plan.
     ///
     /// # Shapes
@@ -32,8 +33,8 @@ impl Square {
     pub fn cut(self, image: &Tensor, size: [usize; 2]) -> Tensor {
         let [_, height, width, _] = image.dims();
         let device = image.device();
-        let across = shares(self.left, self.side, width, size[0]);
-        let down = shares(self.top, self.side, height, size[1]);
+        let across = shares(self.left, self.sides[0], width, size[0]);
+        let down = shares(self.top, self.sides[1], height, size[1]);
         let across = device.tensor([width, size[0]], across);
         let down = device.tensor([height, size[1]], down);
         let rows = image.permute(&[0, 1, 3, 2]).matmul(&across, None);
@@ -75,7 +76,7 @@ mod tests {
         let device = Device::cpu().unwrap();
         let numbers = (0..13 * 13 * 3).map(|at| (at * 37 % 101) as f32 / 101.0);
         let image = device.tensor([1, 13, 13, 3], numbers.collect());
-        let whole = Square::middle([13, 13], 1.0);
+        let whole = Crop::middle([13, 13], 1.0);
         for size in [5, 13, 20] {
             let cut = read(&whole.cut(&image, [size, size]));
             let resized = read(&image.resize([size; 2], Interpolation::Bilinear, true));
@@ -96,10 +97,10 @@ mod tests {
     fn beyond_the_border_the_border_is_repeated() {
         let device = Device::cpu().unwrap();
         let image = device.tensor([1, 2, 2, 1], vec![1.0, 2.0, 3.0, 4.0]);
-        let square = Square {
+        let square = Crop {
             left: -2.0,
             top: 0.0,
-            side: 4.0,
+            sides: [4.0; 2],
         };
         let cut = read(&square.cut(&image, [4, 4]));
         assert_eq!(cut[..4], [1.0, 1.0, 1.0, 2.0]);

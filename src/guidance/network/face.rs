@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::{
     Loss,
-    crop::Square,
+    crop::Crop,
     losses::unit,
     yunet::{Face, YuNet},
 };
@@ -34,6 +34,18 @@ pub struct FaceSettings {
     pub crop: bool,
     /// The face is taken to be in the middle of guided pictures and nobody looks for it (the published `center_face`).
     pub centre: bool,
+    /// What of a face is cut out.
+    pub cut: Cut,
+}
+
+/// What of a face a recogniser sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cut {
+    /// The square in which eyes and mouth lie where `ArcFace`'s family of recognisers has them.
+    #[default]
+    Aligned,
+    /// What the detector frames, squeezed, as `FaceNet`'s is published.
+    Bounds,
 }
 
 impl Default for FaceSettings {
@@ -42,6 +54,7 @@ impl Default for FaceSettings {
             loss: Loss::Cosine,
             crop: true,
             centre: false,
+            cut: Cut::default(),
         }
     }
 }
@@ -57,7 +70,7 @@ pub struct FaceIdentity {
     /// `[1, N]`
     wanted: Tensor,
     /// What each row of the pictures to come is cut to; none where it shows no face.
-    found: RefCell<Vec<Option<Square>>>,
+    found: RefCell<Vec<Option<Crop>>>,
 }
 
 impl FaceIdentity {
@@ -97,23 +110,26 @@ impl FaceIdentity {
     }
 
     /// Where the face of one picture is.
-    async fn looked_for(&self, image: &Tensor, guided: bool) -> Result<Option<Square>> {
+    async fn looked_for(&self, image: &Tensor, guided: bool) -> Result<Option<Crop>> {
         let [_, height, width, _] = image.dims();
         let size = [width, height];
         let detector = self.detector.as_ref();
         let Some(detector) = detector.filter(|_| !(guided && self.settings.centre)) else {
-            return Ok(Some(Square::middle(size, MIDDLE)));
+            return Ok(Some(Crop::middle(size, MIDDLE)));
         };
         let faces = detector.faces(image).await?;
         let largest = faces.iter().max_by(|a, b| a.area().total_cmp(&b.area()));
-        Ok(largest.map(|face| square(face, size)))
+        Ok(largest.map(|face| match self.settings.cut {
+            Cut::Aligned => aligned(face, size),
+            Cut::Bounds => bounds(face, size),
+        }))
     }
 
     /// The embedding of one picture's face, 1 long: `[1, N]`
-    fn embedding(&self, image: &Tensor, square: Square) -> Result<Tensor> {
+    fn embedding(&self, image: &Tensor, crop: Crop) -> Result<Tensor> {
         let size = self.input.size().unwrap_or([USUAL_PX; 2]);
         let seen = if self.settings.crop {
-            self.input.apply(&square.cut(image, size))
+            self.input.apply(&crop.cut(image, size))
         } else {
             self.input.apply(image)
         };
@@ -178,7 +194,7 @@ impl Guide for FaceIdentity {
 }
 
 /// The square in which eyes and mouth lie where they should.
-fn square(face: &Face, size: [usize; 2]) -> Square {
+fn aligned(face: &Face, size: [usize; 2]) -> Crop {
     let point = |index: usize| {
         let [x, y] = face.landmarks[index];
         [x * size[0] as f32, y * size[1] as f32]
@@ -193,9 +209,23 @@ fn square(face: &Face, size: [usize; 2]) -> Square {
     let side = by_eyes
         .max(by_mouth)
         .clamp(2.0, 4.0 * size[0].max(size[1]) as f32);
-    Square {
+    Crop {
         left: eyes[0] - side / 2.0,
         top: eyes[1] - side * EYES_DOWN,
-        side,
+        sides: [side; 2],
+    }
+}
+
+/// What the detector frames, in whole pixels inside the picture.
+fn bounds(face: &Face, size: [usize; 2]) -> Crop {
+    let [width, height] = size.map(|side| side as f32);
+    let [left, top, right, bottom] = face.bounds;
+    let [left, top] = [left * width, top * height].map(|at| at.max(0.0).floor());
+    let [right, bottom] =
+        [(right * width).min(width), (bottom * height).min(height)].map(f32::floor);
+    Crop {
+        left,
+        top,
+        sides: [(right - left).max(2.0), (bottom - top).max(2.0)],
     }
 }

@@ -1,6 +1,7 @@
 //! Guides that are networks: what one says of a picture is pulled towards a target.
 
 mod crop;
+mod detector;
 mod face;
 mod losses;
 pub mod matched;
@@ -8,7 +9,8 @@ mod segmentation;
 mod similarity;
 mod yunet;
 
-pub use face::{FaceIdentity, FaceSettings};
+pub use detector::{ClassBox, Detector};
+pub use face::{Cut, FaceIdentity, FaceSettings};
 pub use losses::Loss;
 pub use segmentation::Segmentation;
 pub use similarity::Similarity;
@@ -70,19 +72,7 @@ impl NetworkGuide {
         target: &Target,
         like: &Tensor,
     ) -> Result<Self> {
-        let names: Vec<String> = network.outputs().map(str::to_owned).collect();
-        let output = match output {
-            None => 0,
-            Some(name) => names
-                .iter()
-                .position(|known| known == name)
-                .ok_or_else(|| {
-                    Error::Request(format!(
-                        "the network has no output {name:?}; it has {}",
-                        names.join(", ")
-                    ))
-                })?,
-        };
+        let output = self::output(&network, output)?;
         let picture = match target {
             Target::Picture(picture) => picture,
             _ => like,
@@ -123,6 +113,18 @@ impl Guide for NetworkGuide {
         }
         Ok(self.loss.between(&found, &self.wanted))
     }
+}
+
+/// The place of the output of this name; the first where none is named.
+fn output(network: &Network, name: Option<&str>) -> Result<usize> {
+    let Some(name) = name else { return Ok(0) };
+    let found = network.outputs().position(|known| known == name);
+    found.ok_or_else(|| {
+        let names = network.outputs().collect::<Vec<_>>().join(", ");
+        Error::Request(format!(
+            "the network has no output {name:?}; it has {names}"
+        ))
+    })
 }
 
 fn said(network: &Network, input: &Prepared, output: usize, image: &Tensor) -> Result<Tensor> {

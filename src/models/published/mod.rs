@@ -15,6 +15,8 @@ pub use clip_vision::{ClipVision, ClipVisionConfig};
 pub use inception_resnet::{InceptionResnet, InceptionResnetConfig};
 pub use lraspp::{Lraspp, LrasppConfig, VOC};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Input, Resampling, onnx::Network};
 use crate::{error::Result, tensor::Tensor};
 
@@ -48,7 +50,8 @@ impl Encoder for Network {
 }
 
 /// By what CLIP's pictures are shifted and scaled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Normalisation {
     /// Mean and deviation of what CLIP was trained on.
     #[default]
@@ -58,6 +61,11 @@ pub enum Normalisation {
 }
 
 impl Normalisation {
+    /// Whether this is what is usual, and needs no mention.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// How CLIP wants its pictures: squeezed to a square of this many pixels a side, as the published scripts do.
     pub fn input(self, side_px: usize) -> Input {
         let (mean, std) = match self {

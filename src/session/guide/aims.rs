@@ -17,7 +17,7 @@ use crate::{
     session::{CheckedJob, Size},
     tensor::{Device, Tensor},
     tokenizer::Tokenizer,
-    weights::{guides as networks, source::Files},
+    weights::{Memory, WeightSource, guides as networks, source::Files},
 };
 
 /// What guides are made of, by the names that a job gives it.
@@ -27,6 +27,8 @@ pub struct Materials {
     pub pictures: BTreeMap<String, Picture>,
     /// The bytes of networks and embeddings, by [`NamedFile::path`].
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Weights that are read piece by piece instead, as they may be long.
+    pub weights: BTreeMap<String, Rc<dyn WeightSource>>,
     /// Where the networks are that understand the default model's pictures (`models/guides`).
     pub matched: Option<Box<dyn Files>>,
     /// Cuts the texts of guides, as those networks read them.
@@ -50,6 +52,15 @@ impl Materials {
             let path = &file.path;
             Error::Request(format!("the file {path:?} that a guide names was not read"))
         })
+    }
+
+    /// A file of weights, wherever it is.
+    pub(super) fn source(&self, file: &NamedFile) -> Result<Rc<dyn WeightSource>> {
+        if let Some(source) = self.weights.get(&file.path) {
+            return Ok(Rc::clone(source));
+        }
+        let bytes = self.file(file)?.clone();
+        Ok(Rc::new(Memory::new(file.path.clone(), bytes)))
     }
 
     fn matched(&self) -> Result<&dyn Files> {
@@ -141,7 +152,9 @@ async fn seen(
     device: &Device,
 ) -> Result<Rc<dyn Guide>> {
     Ok(match target {
-        Target::Segmentation { picture, reading } => Rc::new(match reading {
+        Target::Segmentation {
+            picture, reading, ..
+        } => Rc::new(match reading {
             Reading::Mask => {
                 let mask = white(materials.picture(picture)?, &picture.path, size, device)?;
                 Cutout::mask(eyes, &mask).await?
@@ -152,12 +165,12 @@ async fn seen(
             }
         }),
         Target::Detection { boxes } => Rc::new(Boxes::new(eyes, boxes)?),
-        Target::Style { picture, by } => {
+        Target::Style { picture, by, .. } => {
             let picture = materials.picture(picture)?.to_unit(device);
             Rc::new(Style::new(eyes, &picture, *by).await?)
         }
         Target::Class { name } => Rc::new(Naming::parse(eyes, name)?),
-        Target::Text { text } => {
+        Target::Text { text, .. } => {
             let Some(words) = &materials.words else {
                 return Err(Error::Request(
                     "the words that this guide needs do not come with this build".to_owned(),

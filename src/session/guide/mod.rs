@@ -2,6 +2,7 @@
 
 mod aims;
 mod network;
+mod published;
 mod target;
 
 use std::rc::Rc;

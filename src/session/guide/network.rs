@@ -2,17 +2,20 @@
 
 use std::rc::Rc;
 
-use super::{Materials, NamedFile, Target, Wanted, aims::white};
+use super::{Materials, NamedFile, Target, Wanted, aims::white, published};
 use crate::{
     error::{Error, Result},
     guidance::{
-        network::{self, FaceIdentity, FaceSettings, NetworkGuide, YuNet},
+        network::{
+            self, ClassBox, Detector, FaceIdentity, FaceSettings, NetworkGuide, YuNet,
+            matched::Boxed,
+        },
         universal::Guide,
     },
     models::{Input, Prepared, onnx::Network},
     session::Size,
     tensor::{Device, Interpolation, Tensor},
-    weights::{MemoryFiles, header::Header, source::Files, tensors::Tensors},
+    weights::{WeightSource, header::Header, tensors::Tensors},
 };
 
 /// A guide on a network from a file.
@@ -29,15 +32,20 @@ pub(super) async fn guide(
             input,
             detector,
             loss,
+            whole,
+            centre,
         } => {
-            let (network, input) = opened(recogniser, input, materials, device)?;
+            let (network, input, cut) =
+                published::recogniser(recogniser, input, materials, device).await?;
             let detector = detector.as_ref().map(|file| {
                 let bytes = materials.file(file)?.clone();
                 YuNet::new(&file.path, bytes, device)
             });
             let settings = FaceSettings {
                 loss: *loss,
-                ..FaceSettings::default()
+                crop: !whole,
+                centre: *centre,
+                cut,
             };
             let picture = materials.picture(picture)?.to_unit(device);
             let detector = detector.transpose()?;
@@ -55,13 +63,20 @@ pub(super) async fn guide(
             let [h, w] = [size.height_px, size.width_px];
             let like = device.tensor([1, h, w, 3], vec![0.5; h * w * 3]);
             let output = output.as_deref();
+            if let Wanted::Boxes { boxes } = wanted {
+                let boxes = boxes.iter().map(numbered).collect::<Result<_>>()?;
+                return Ok(Rc::new(Detector::new(
+                    network, input, output, boxes, &like,
+                )?));
+            }
             let target = match wanted {
+                Wanted::Boxes { .. } => unreachable!("boxes have a guide of their own"),
                 Wanted::Picture { picture } => {
                     network::Target::Picture(materials.picture(picture)?.to_unit(device))
                 }
                 Wanted::Class { class } => network::Target::Class(*class),
                 Wanted::Embedding { file } => {
-                    let numbers = numbers(&file.path, materials.file(file)?.clone()).await?;
+                    let numbers = numbers(materials.source(file)?).await?;
                     network::Target::Output(numbers)
                 }
                 Wanted::Mask {
@@ -86,12 +101,26 @@ pub(super) async fn guide(
             let guide = NetworkGuide::new(network, input, output, loss, &target, &like)?;
             Ok(Rc::new(guide))
         }
-        _ => unreachable!("{} needs no network from a file", target.name()),
+        _ => published::guide(target, materials, size, device).await,
     }
 }
 
+/// A box whose thing is the number of a class.
+fn numbered(boxed: &Boxed) -> Result<ClassBox> {
+    let class = boxed.thing.parse().map_err(|_| {
+        Error::Request(format!(
+            "the network knows its classes by number, and {:?} is none: write \"15 0.1,0.2,0.5,0.9\"",
+            boxed.thing
+        ))
+    })?;
+    Ok(ClassBox {
+        class,
+        bounds: boxed.bounds,
+    })
+}
+
 /// A network, and how it wants its pictures: in the size that its file says where nothing else is said.
-fn opened(
+pub(super) fn opened(
     file: &NamedFile,
     input: &Input,
     materials: &Materials,
@@ -104,7 +133,7 @@ fn opened(
     Ok((network, input))
 }
 
-fn require_room(file: &NamedFile, needed_bytes: u64, device: &Device) -> Result<()> {
+pub(super) fn require_room(file: &NamedFile, needed_bytes: u64, device: &Device) -> Result<()> {
     let info = device.info();
     match info.memory_bytes {
         Some(available_bytes) if needed_bytes > available_bytes => Err(Error::Memory {
@@ -148,20 +177,16 @@ fn places(
 }
 
 /// The numbers of the only tensor in a safetensors file.
-async fn numbers(place: &str, bytes: Vec<u8>) -> Result<Vec<f32>> {
-    let wrong = |problem: &str| Error::Weights {
-        place: place.to_owned(),
-        problem: problem.to_owned(),
-    };
-    let files = MemoryFiles::new("").with(place, bytes);
-    let Some(source) = files.open(place).await? else {
-        return Err(wrong("it is not there"));
-    };
+async fn numbers(source: Rc<dyn WeightSource>) -> Result<Vec<f32>> {
+    let place = source.place().to_owned();
     let header = Header::read(&*source).await?;
     let mut tensors = Tensors::default();
     tensors.add(source, &header, |name| Some(name.to_owned()))?;
     let [stored] = tensors.stored() else {
-        return Err(wrong("an embedding is the only tensor of its file"));
+        return Err(Error::Weights {
+            place,
+            problem: "an embedding is the only tensor of its file".to_owned(),
+        });
     };
     let mut numbers = Vec::with_capacity(stored.entry.elements());
     let mut take = |piece: &[f32]| {

@@ -8,7 +8,7 @@ use crate::{
         Loss,
         matched::{Boxed, Trait},
     },
-    models::Input,
+    models::{Input, published::Normalisation},
 };
 
 /// A file that a guide needs. A run is handed its contents under this name; where that is a path, it is one that still holds
@@ -64,6 +64,15 @@ pub enum Target {
         picture: NamedFile,
         /// Which of both it is.
         reading: Reading,
+        /// A published segmenter for photographs, which looks in place of the default model's networks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        network: Option<NamedFile>,
+        /// With that: what is to be where a mask is white.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        class: Option<String>,
+        /// And where it is black; anything where there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        elsewhere: Option<String>,
     },
     /// Things in these places, and no others.
     Detection {
@@ -77,11 +86,23 @@ pub enum Target {
         /// What of it counts.
         #[serde(default)]
         by: Trait,
+        /// A published CLIP, whose embeddings count in place of the default model's networks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        network: Option<NamedFile>,
+        /// How that one's pictures are shifted and scaled.
+        #[serde(default, skip_serializing_if = "Normalisation::is_usual")]
+        normalisation: Normalisation,
     },
     /// A picture of what a text says.
     Text {
         /// The text.
         text: String,
+        /// A published CLIP, in place of the default model's networks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        network: Option<NamedFile>,
+        /// How that one's pictures are shifted and scaled.
+        #[serde(default, skip_serializing_if = "Normalisation::is_usual")]
+        normalisation: Normalisation,
     },
     /// A picture that is named so.
     Class {
@@ -92,9 +113,9 @@ pub enum Target {
     Face {
         /// The picture.
         picture: NamedFile,
-        /// The network that tells faces apart, as ONNX.
+        /// The network that tells faces apart: ONNX, or the weights of `FaceNet`'s.
         recogniser: NamedFile,
-        /// How it wants its pictures.
+        /// How it wants its pictures, if it is ONNX.
         #[serde(default)]
         input: Input,
         /// `YuNet`, which finds them; without it they are looked for in the middle.
@@ -103,6 +124,12 @@ pub enum Target {
         /// How embeddings are compared.
         #[serde(default = "cosine")]
         loss: Loss,
+        /// Whether the whole picture is recognised, as long as it shows a face, and not the face alone.
+        #[serde(default, skip_serializing_if = "is_false")]
+        whole: bool,
+        /// Whether nobody looks for it in the pictures that are made: it is taken to be in the middle.
+        #[serde(default, skip_serializing_if = "is_false")]
+        centre: bool,
     },
     /// A picture of which a network says what it is to say.
     Network {
@@ -120,6 +147,14 @@ pub enum Target {
         /// What it is to say.
         wanted: Wanted,
     },
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn cosine() -> Loss {
@@ -165,6 +200,11 @@ pub enum Wanted {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         elsewhere: Option<usize>,
     },
+    /// Things in places, of a detector. A thing is the number of its class.
+    Boxes {
+        /// The things.
+        boxes: Vec<Boxed>,
+    },
 }
 
 impl Target {
@@ -199,7 +239,9 @@ impl Target {
             Self::Network { wanted, .. } => match wanted {
                 Wanted::Picture { picture } => vec![picture],
                 Wanted::Mask { mask, .. } => vec![mask],
-                Wanted::Class { .. } | Wanted::Embedding { .. } => Vec::new(),
+                Wanted::Class { .. } | Wanted::Embedding { .. } | Wanted::Boxes { .. } => {
+                    Vec::new()
+                }
             },
             Self::Colour { .. }
             | Self::Detection { .. }
@@ -222,20 +264,22 @@ impl Target {
                 Wanted::Embedding { file } => vec![network, file],
                 _ => vec![network],
             },
+            Self::Segmentation { network, .. }
+            | Self::Style { network, .. }
+            | Self::Text { network, .. } => network.iter().collect(),
             _ => Vec::new(),
         }
     }
 
     /// Whether it needs the networks that understand the default model's pictures.
     pub fn needs_eyes(&self) -> bool {
-        matches!(
-            self,
-            Self::Segmentation { .. }
-                | Self::Detection { .. }
-                | Self::Style { .. }
-                | Self::Text { .. }
-                | Self::Class { .. }
-        )
+        match self {
+            Self::Segmentation { network, .. }
+            | Self::Style { network, .. }
+            | Self::Text { network, .. } => network.is_none(),
+            Self::Detection { .. } | Self::Class { .. } => true,
+            _ => false,
+        }
     }
 
     /// Refuses numbers that can never work.
@@ -249,7 +293,21 @@ impl Target {
             )),
             Self::Detection { boxes } => boxes.iter().try_for_each(Boxed::check),
             Self::Face { input, .. } => input.check("the recogniser's input"),
-            Self::Network { input, .. } => input.check("the network's input"),
+            Self::Segmentation {
+                reading: Reading::Mask,
+                network: Some(_),
+                class: None,
+                ..
+            } => Err(Error::Request(
+                "the segmenter has to know what the mask marks: name one of its classes, such as dog"
+                    .to_owned(),
+            )),
+            Self::Network { input, wanted, .. } => {
+                if let Wanted::Boxes { boxes } = wanted {
+                    boxes.iter().try_for_each(Boxed::check)?;
+                }
+                input.check("the network's input")
+            }
             _ => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::{Boxed, Boxes, Cutout, Naming, Style, Trait, answer};
 use crate::{
     error::{Error, Result},
-    guidance::{network::crop::Square, universal::Guide},
+    guidance::{network::crop::Crop, universal::Guide},
     models::guides::{Eyes, Question, SIZE_PX},
     tensor::Tensor,
 };
@@ -129,10 +129,10 @@ impl Parts {
                     let [w, h] = [width as f32, height as f32];
                     // The least square around the box: things keep their shape.
                     let side = ((right - left) * w).max((bottom - top) * h).max(1.0);
-                    let square = Square {
+                    let square = Crop {
                         left: ((left + right) * w - side) / 2.0,
                         top: ((top + bottom) * h - side) / 2.0,
-                        side,
+                        sides: [side; 2],
                     };
                     of(naming, &square.cut(image, [SIZE_PX; 2]))
                 }),
