@@ -9,6 +9,7 @@ mod fetch;
 mod flags;
 mod generate;
 mod guide;
+mod known;
 mod materials;
 mod measure;
 mod model;

@@ -11,6 +11,7 @@ use super::{
     exit::Exit,
     fetch::{Remote, fetch, part_of},
     flags::Talk,
+    known,
     model::{self, MINI},
     network,
     report::{self, Report},
@@ -105,34 +106,6 @@ impl From<StorageFlag> for Storage {
     }
 }
 
-/// A checkpoint that can be fetched.
-#[derive(Serialize)]
-struct Known {
-    name: &'static str,
-    address: &'static str,
-    bytes: u64,
-    sha256: &'static str,
-    licence: &'static str,
-}
-
-/// Checkpoints that are worth fetching, as their publishers describe them.
-const KNOWN: [Known; 2] = [
-    Known {
-        name: "sd15-f16",
-        address: "https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/v1-5-pruned-emaonly-fp16.safetensors",
-        bytes: 2_132_696_762,
-        sha256: "e9476a13728cd75d8279f6ec8bad753a66a1957ca375a1464dc63b37db6e3916",
-        licence: "CreativeML OpenRAIL-M",
-    },
-    Known {
-        name: "sd15",
-        address: "https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5/resolve/main/v1-5-pruned-emaonly.safetensors",
-        bytes: 4_265_146_304,
-        sha256: "6ce0161689b3853acaa03779ec93eafe75a02f4ced659bee03f50797806fa2fa",
-        licence: "CreativeML OpenRAIL-M",
-    },
-];
-
 /// Does it.
 ///
 /// # Errors
@@ -153,21 +126,21 @@ fn list(talk: Talk) {
         .ok()
         .map(|checkpoint| stored_bytes(&checkpoint));
     if talk.json {
-        let line =
-            serde_json::json!({ "built_in": mini.map(|bytes| (MINI, bytes)), "to_fetch": KNOWN });
+        let line = serde_json::json!({ "built_in": mini.map(|bytes| (MINI, bytes)), "to_fetch": known::all().collect::<Vec<_>>() });
         report::print(&line.to_string());
         return;
     }
     if let Some(bytes) = mini {
         report::print(&format!("{MINI}  built in, {}", HumanBytes(bytes)));
     }
-    report::print("\nTo fetch with `guidestar models get NAME`, then name the file with --model:");
-    for known in KNOWN {
+    report::print("\nTo fetch with `guidestar models get NAME`; the flags that take the file:");
+    for known in known::all() {
         report::print(&format!(
-            "\n{}  {}, {}\n  {}\n  sha256 {}",
+            "\n{}  {}, {}  ({})\n  {}\n  sha256 {}",
             known.name,
             HumanBytes(known.bytes),
             known.licence,
+            known.used,
             known.address,
             known.sha256
         ));
@@ -176,11 +149,12 @@ fn list(talk: Talk) {
 
 fn get(flags: &Get, talk: Talk) -> Result<()> {
     let wrong = |text: String| Err(Error::Request(text).into());
-    let Some(known) = KNOWN.iter().find(|known| known.name == flags.name) else {
-        let names = KNOWN.map(|known| known.name).join(" and ");
+    let Some(known) = known::all().find(|known| known.name == flags.name) else {
+        let names: Vec<_> = known::all().map(|known| known.name).collect();
         return wrong(format!(
-            "nothing is called {:?}: there are {names}",
-            flags.name
+            "nothing is called {:?}: there are {}",
+            flags.name,
+            names.join(", ")
         ));
     };
     let publisher_name = known.address.rsplit('/').next().unwrap_or(known.name);
@@ -215,6 +189,14 @@ fn get(flags: &Get, talk: Talk) -> Result<()> {
     }
     fetched?;
     report.event(&saved_model(&path));
+    if let Some(card) = known.card {
+        let beside = path.with_extension("json");
+        file::write(&beside, format!("{card}\n").as_bytes())?;
+        report.say(&format!(
+            "{} says how it wants its pictures",
+            beside.display()
+        ));
+    }
     Ok(())
 }
 

@@ -36,11 +36,17 @@ const DEEPEST: usize = 64;
 pub async fn any_header(source: &dyn WeightSource) -> Result<Header> {
     let len = source.size_bytes().await?;
     let head = source.read(0..len.min(64)).await?;
-    if Format::of(&head, len) == Format::Pickle {
-        return header(source).await;
+    match Format::of(&head, len) {
+        Format::Pickle => header(source).await,
+        Format::Onnx => Err(wrong(
+            source,
+            "it is an ONNX graph, and weights are asked for: a .safetensors, .pt or .pth file",
+        )),
+        _ => {
+            require_safetensors(source).await?;
+            Header::read(source).await
+        }
     }
-    require_safetensors(source).await?;
-    Header::read(source).await
 }
 
 /// Reads which tensors a file of PyTorch's holds.

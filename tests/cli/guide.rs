@@ -4,7 +4,7 @@ use std::fs;
 
 use predicates::{prelude::PredicateBooleanExt as _, str::contains};
 
-use super::desk::Desk;
+use super::{desk::Desk, faces};
 
 const QUICK: [&str; 8] = [
     "--device", "cpu", "--size", "64x64", "--steps", "2", "--seed", "4",
@@ -332,4 +332,199 @@ fn pictures_are_ranked_by_guides() {
         .assert()
         .code(2)
         .stderr(contains("nothing to rank by"));
+}
+
+/// Real networks beside the repository; nothing, after saying so, where they are not.
+fn shared(names: [&str; 2]) -> Option<[String; 2]> {
+    let folder = format!("{}/../shared/networks", env!("CARGO_MANIFEST_DIR"));
+    let paths = names.map(|name| format!("{folder}/{name}"));
+    if paths.iter().all(|path| fs::metadata(path).is_ok()) {
+        return Some(paths);
+    }
+    eprintln!("left out: {names:?}: there is no ../shared/networks beside the repository");
+    None
+}
+
+/// A drawn face, which the detector takes for a real one.
+fn face(desk: &Desk, name: &str) {
+    let pixels = faces::ONE.pixels();
+    let side = faces::SIZE;
+    let picture = image::RgbImage::from_fn(side as u32, side as u32, |x, y| {
+        let at = 3 * (y as usize * side + x as usize);
+        image::Rgb([0, 1, 2].map(|colour| (pixels[at + colour] * 255.0).round() as u8))
+    });
+    picture.save(desk.path(name)).unwrap();
+}
+
+#[test]
+fn a_face_guides_by_networks_from_files() {
+    let Some([recogniser, detector]) = shared(["MobileFaceNet.onnx", "yunet_n.onnx"]) else {
+        return;
+    };
+    let desk = Desk::new();
+    face(&desk, "face.png");
+    plain(&desk, "plain.png", 64, [200, 40, 40]);
+    fs::copy(recogniser, desk.path("net.onnx")).unwrap();
+    let card = r#"{"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}"#;
+    fs::write(desk.path("net.json"), card).unwrap();
+    let guide = |target: &str, more: &[&str]| {
+        let mut command = desk.run(&["guide", "a penguin", "--bare", "--guide-window", "0..1"]);
+        command.args(QUICK).args(["--face", target]);
+        command.args(["--recogniser", "net.onnx", "--detector", &detector]);
+        command.args(more).assert()
+    };
+    // A penguin shows no face: nothing is guided, and that is said.
+    let skipped = guide("face.png", &["--out", "skipped.png"]).success();
+    skipped.stderr(contains("turns showed no face").and(contains("face scores -1.0000")));
+    let said = guide(
+        "face.png",
+        &["--centre-face", "--loss", "l1", "--out", "made.png"],
+    );
+    said.success()
+        .stderr(contains("seed 4: face scores").and(contains("showed no face").not()));
+    assert!(pixels(&desk, "made.png") != pixels(&desk, "skipped.png"));
+    let mut command = desk.run(&[
+        "replay",
+        "made.png",
+        "--device",
+        "cpu",
+        "--out",
+        "again.png",
+    ]);
+    command.assert().success();
+    assert!(fs::read(desk.path("made.png")).unwrap() == fs::read(desk.path("again.png")).unwrap());
+    let before = desk.files();
+    guide("plain.png", &[])
+        .code(2)
+        .stderr(contains("shows no face that the detector finds"));
+    guide("face.png", &["--loss", "gram"])
+        .code(2)
+        .stderr(contains("choose cosine, l1 or l2"));
+    assert_eq!(desk.files(), before);
+}
+
+fn weights(name: &str) -> String {
+    format!("{}/tests/fixtures/torch/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn published_networks_and_detectors_guide() {
+    let desk = Desk::new();
+    plain(&desk, "photo.png", 48, [200, 40, 40]);
+    fs::create_dir(desk.path("clip")).unwrap();
+    fs::copy(weights("clip.pth"), desk.path("clip/pytorch_model.bin")).unwrap();
+    let mut command = desk.run(&["guide", "a fox", "--bare", "--out", "fox.png"]);
+    command.args(QUICK).args(["--guide-window", "0..1"]);
+    command.args([
+        "--style",
+        "photo.png",
+        "--clip",
+        "clip",
+        "--clip-colours",
+        "imagenet",
+    ]);
+    command.args(["--onnx", &network("cells.onnx")]);
+    command.args([
+        "--target-box",
+        "1 0.1,0.2,0.6,0.9",
+        "--target-box",
+        "0 0.5,0,1,0.5",
+    ]);
+    let said = contains("style scores").and(contains("network scores"));
+    command.assert().success().stderr(said);
+    let mut command = desk.run(&["replay", "fox.png", "--device", "cpu", "--out", "again.png"]);
+    command.assert().success();
+    assert!(fs::read(desk.path("fox.png")).unwrap() == fs::read(desk.path("again.png")).unwrap());
+}
+
+#[test]
+fn published_networks_that_cannot_guide_are_refused_in_a_sentence() {
+    let desk = Desk::new();
+    square(&desk, "mask.png", 64);
+    plain(&desk, "photo.png", 64, [200, 40, 40]);
+    fs::create_dir(desk.path("empty")).unwrap();
+    let clip = weights("clip.pth");
+    fs::write(desk.path("cut.pth"), &fs::read(&clip).unwrap()[..9000]).unwrap();
+    let [cells, small] = ["cells.onnx", "small.onnx"].map(network);
+    let before = desk.files();
+    let cases: [(&[&str], i32, &str); 14] = [
+        (
+            &["--class", "dog", "--clip", &clip],
+            2,
+            "give it --style or --text",
+        ),
+        (&["--text", "a fox", "--clip", &clip], 2, "no text encoder"),
+        (&["--text", "a fox", "--clip", "cut.pth"], 2, "cut short"),
+        (
+            &["--text", "a fox", "--clip", "empty"],
+            2,
+            "model.safetensors",
+        ),
+        (
+            &["--text", "a fox", "--clip", &small],
+            2,
+            "it is an ONNX graph",
+        ),
+        (
+            &["--text", "a fox", "--clip", &weights("zip.pth")],
+            2,
+            "no encoder that is known here",
+        ),
+        (
+            &["--segment", "mask.png", "--segmenter", &clip],
+            2,
+            "such as dog",
+        ),
+        (
+            &[
+                "--segment",
+                "mask.png",
+                "--segmenter",
+                &clip,
+                "--segment-class",
+                "dog",
+            ],
+            2,
+            "backbone",
+        ),
+        (
+            &["--face", "photo.png", "--recogniser", &clip],
+            2,
+            "tells no faces apart",
+        ),
+        (
+            &["--onnx", &cells, "--target-box", "dog 0,0,1,1"],
+            2,
+            "classes by number",
+        ),
+        (
+            &["--onnx", &cells, "--target-box", "7 0,0,1,1"],
+            2,
+            "classes 0 to 2, and 7 is none",
+        ),
+        (
+            &["--onnx", &cells, "--target-box", "1 0,0,1,2"],
+            2,
+            "none in the picture",
+        ),
+        (
+            &["--onnx", &network("loop.onnx"), "--target-class", "0"],
+            2,
+            "Loop",
+        ),
+        (
+            &["--onnx", &network("nothing.onnx"), "--target-class", "0"],
+            1,
+            "no numbers",
+        ),
+    ];
+    for (flags, code, said) in cases {
+        let mut command = desk.run(&["guide", "a fox", "--bare"]);
+        command
+            .args(QUICK)
+            .args(["--guide-window", "0..1"])
+            .args(flags);
+        command.assert().code(code).stderr(contains(said));
+    }
+    assert_eq!(desk.files(), before);
 }

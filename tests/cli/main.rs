@@ -5,6 +5,8 @@
 mod batch;
 mod desk;
 mod edits;
+#[path = "../support/faces.rs"]
+mod faces;
 mod guide;
 mod kill;
 mod measure;
@@ -276,7 +278,15 @@ fn an_interrupt_stops_within_a_step_and_says_what_was_saved() {
 fn models_are_listed_and_checked() {
     let desk = Desk::new();
     let listed = desk.run(&["models", "list"]).assert().success();
-    listed.stdout(contains("mini  built in").and(contains("CreativeML OpenRAIL-M")));
+    listed.stdout(
+        contains("mini  built in")
+            .and(contains("CreativeML OpenRAIL-M"))
+            .and(contains("mobilefacenet").and(contains("--recogniser"))),
+    );
+    desk.run(&["models", "get", "nothing"])
+        .assert()
+        .code(2)
+        .stderr(contains("sd15-f16, sd15, clip-vit-l-14"));
     let checked = desk.run(&["models", "check", "mini"]).assert().success();
     checked.stdout(contains(
         "Stable Diffusion 1.x, every weight is there and fits",

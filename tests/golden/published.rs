@@ -291,3 +291,42 @@ fn a_file_is_known_by_the_encoder_that_it_holds() {
         "{other}"
     );
 }
+
+#[test]
+fn weights_in_their_published_size_are_read_from_their_files() {
+    let device = Device::cpu().unwrap();
+    let read = |tensor: &Tensor| pollster::block_on(tensor.read()).unwrap();
+    let picture = |side: usize| {
+        let numbers = (0..side * side * 3).map(|at| (at * 13 % 29) as f32 / 14.0 - 1.0);
+        device.tensor([1, side, side, 3], numbers.collect())
+    };
+    let voc = LrasppConfig::voc();
+    let segmenter: &Build = &|p| Lraspp::new(&voc, p).map(drop);
+    let stored = Rc::new(Memory::new(
+        "lraspp",
+        file(&device, str::to_owned, &[segmenter]),
+    ));
+    let found = pollster::block_on(published::segmenter(stored.clone(), &device)).unwrap();
+    let drawn = Lraspp::new(&voc, &mut Random::new(&device)).unwrap();
+    let [found, wanted] = [found, drawn].map(|network| read(&network.segment(&picture(64))));
+    assert_eq!(found, wanted);
+    let alien = pollster::block_on(published::encoder(stored, Normalisation::Clip, &device));
+    assert!(alien.err().unwrap().to_string().contains("no encoder"));
+
+    let facenet = InceptionResnetConfig::facenet();
+    let embedder: &Build = &|p| InceptionResnet::new(&facenet, p).map(drop);
+    let stored = Rc::new(Memory::new(
+        "facenet",
+        file(&device, str::to_owned, &[embedder]),
+    ));
+    let found = published::encoder(stored.clone(), Normalisation::Clip, &device);
+    let found = pollster::block_on(found).unwrap();
+    assert_eq!(found.kind, published::Kind::Facenet);
+    assert_eq!(found.input, published::facenet_input());
+    let drawn = InceptionResnet::new(&facenet, &mut Random::new(&device)).unwrap();
+    let [found, wanted] = [&*found.encoder, &drawn as &dyn Encoder]
+        .map(|network| read(&network.embed(&picture(96)).unwrap()));
+    assert_eq!(found, wanted);
+    let alien = pollster::block_on(published::segmenter(stored, &device));
+    assert!(alien.err().unwrap().to_string().contains("backbone"));
+}

@@ -1,6 +1,8 @@
 //! Networks from ONNX files compute what onnxruntime and the standard's own tests say, and files that are wrong say how.
 
 mod detectors;
+#[path = "../support/faces.rs"]
+mod drawn_faces;
 mod faces;
 mod gradients;
 mod guides;

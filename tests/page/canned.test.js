@@ -44,8 +44,9 @@ function remembered(bytes) {
   return JSON.parse(bytes.subarray(at + 14, at + 4 + bytes.readUInt32BE(at - 4)).toString());
 }
 
-/** Drops files on the page, as a file manager would. */
+/** Drops files on the page, or on an element of it, as a file manager would. */
 async function drop(page, ...files) {
+  const on = files[0].on ?? "body";
   const transfer = await page.evaluateHandle(
     (given) => {
       const data = new DataTransfer();
@@ -54,7 +55,7 @@ async function drop(page, ...files) {
     },
     files.map(({ name, type, bytes }) => ({ name, type, bytes: Buffer.from(bytes).toString("base64") })),
   );
-  for (const event of ["dragenter", "dragover", "drop"]) await page.dispatchEvent("body", event, { dataTransfer: transfer });
+  for (const event of ["dragenter", "dragover", "drop"]) await page.dispatchEvent(on, event, { dataTransfer: transfer });
 }
 
 pageTest("a first visit has the prompt focused, an example in it, and one press makes a picture", {}, async ({ page }) => {
@@ -310,6 +311,55 @@ async function guided(page) {
   const { bytes } = await download(page);
   return remembered(bytes).guide.guides[0].target;
 }
+
+pageTest("two guides pull at once, each as much as it counts and both as strongly as is asked, and are restored", {}, async ({ page }) => {
+  await steer(page, "colour");
+  assert.ok(await page.getByLabel("How much it counts").isHidden());
+  await button(page, "Another guide").click();
+  const second = page.getByRole("group", { name: "And towards" });
+  await second.getByLabel("What counts").selectOption("text");
+  await second.getByLabel("Words").fill("a fox");
+  await second.getByLabel("How much it counts").fill("0.5");
+  await page.getByLabel("Strength").fill("1");
+  await button(page, "Draw with and without").click();
+  await page.getByRole("slider", { name: "Compare: left unguided, right guided" }).waitFor();
+  await page.getByText(/^Loss of colour: \d\.\d+ → \d\.\d+, text: \d\.\d+ → \d\.\d+$/).waitFor();
+  const file = await download(page);
+  const { guide } = remembered(file.bytes);
+  assert.deepEqual(guide.guides, [{ target: { kind: "colour", rgb: [47, 158, 107] } }, { target: { kind: "text", text: "a fox" }, weight: 0.5 }]);
+  assert.equal(guide.strength, 2);
+  await button(page, "Remove this guide").click();
+  assert.equal(await second.count(), 0);
+  await page.getByLabel("Strength").fill("0");
+  await drop(page, { name: file.name, type: "image/png", bytes: file.bytes });
+  await second.waitFor();
+  assert.equal(await second.getByLabel("Words").inputValue(), "a fox");
+  assert.equal(await second.getByLabel("How much it counts").inputValue(), "0.5");
+  assert.equal(await page.getByLabel("Strength").inputValue(), "1");
+});
+
+pageTest("a face that is dropped on a guide is the target, as networks from files know faces", {}, async ({ page }) => {
+  await steer(page, "face");
+  await button(page, "Draw with and without").click();
+  await page.getByText("Choose a picture first").waitFor();
+  const portrait = await readFile(new URL("../../www/page/pictures/moon.png", import.meta.url));
+  await drop(page, { name: "portrait.png", type: "image/png", bytes: portrait, on: ".source" });
+  await page.getByText("portrait.png").waitFor();
+  await button(page, "Draw with and without").click();
+  await page.getByText("Choose what tells faces apart first.").waitFor();
+  const net = (name) => ({ name, mimeType: "", buffer: Buffer.from([8, 9, name.length]) });
+  await page.getByLabel("Choose what tells faces apart").setInputFiles(net("MobileFaceNet.onnx"));
+  await page.getByLabel("Choose what finds faces").setInputFiles(net("yunet_n.onnx"));
+  await page.getByText("yunet_n.onnx").waitFor();
+  const target = await guided(page);
+  assert.equal(target.picture.path, "portrait.png");
+  assert.equal(target.recogniser.path, "MobileFaceNet.onnx");
+  assert.equal(target.detector.path, "yunet_n.onnx");
+  assert.equal(target.input.mean[0], 0.485);
+  assert.equal(target.centre, undefined);
+  await page.getByLabel("The face is in the middle").check();
+  assert.equal((await guided(page)).centre, true);
+});
 
 pageTest("steer pulls things into boxes that are moved by keys and drawn by a pointer, and shows how the loss fell", {}, async ({ page }) => {
   await steer(page, "detection");

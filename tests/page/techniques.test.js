@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -118,17 +119,60 @@ coldTest("restyle redraws an example, and the program does it again with the pho
 // A guide's gradient turns small differences of 16 and 32 bits into large ones: only that it steers is asked for.
 coldTest("steer pulls by an operator, by boxes and by a mask, and the losses fall", "Steer", async (page, context) => {
   await page.getByRole("button", { name: "Lock" }).click();
-  for (const kind of ["colour", "detection", "segmentation"]) {
-    await page.getByLabel("What counts").selectOption(kind);
-    await page.waitForLoadState("networkidle");
-    await page.getByRole("button", { name: "Draw with and without" }).click();
-    await page.getByRole("button", { name: "Stop" }).waitFor();
-    await page.getByRole("button", { name: "Stop" }).waitFor({ ...PATIENCE, state: "hidden" });
-    await page.getByRole("slider", { name: "Compare: left unguided, right guided" }).waitFor();
-    const line = await page.getByText(/^Loss of .* → /).innerText();
-    context.diagnostic(line);
-    const [first, last] = line.match(/[\d.]+(e-\d+)?/g).map(Number);
-    assert.ok(last < first, line);
-    assert.ok((await readFile(await download(page, `${kind}.png`))).includes(`"kind":"${kind}"`));
-  }
+  for (const kind of ["colour", "detection", "segmentation"]) await steered(page, context, kind);
 });
+
+coldTest("steer pulls to a look, to words, to a name, to outlines and to a part that stays", "Steer", async (page, context) => {
+  await page.getByRole("button", { name: "Lock" }).click();
+  for (const kind of ["style", "text", "class", "edges", "inpaint"]) await steered(page, context, kind);
+});
+
+coldTest("steer pulls to what a dropped network says of a dropped picture, and to a colour at once", "Steer", async (page, context) => {
+  await drop(page, "body", "small.onnx", await readFile(`${ROOT}tests/fixtures/onnx/small.onnx`));
+  await page.getByText("small.onnx").waitFor();
+  await drop(page, ".source", "goal.png", await readFile(`${ROOT}www/page/pictures/tree.png`));
+  await page.getByText("goal.png").waitFor();
+  await page.getByRole("button", { name: "Another guide" }).click();
+  await steered(page, context, "network");
+});
+
+const FACES = ["MobileFaceNet.onnx", "yunet_n.onnx"].map((name) => `${ROOT}../shared/networks/${name}`);
+
+coldTest("steer pulls to a face, as networks from files know faces", "Steer", async (page, context) => {
+  if (!FACES.every(existsSync)) return context.skip("there is no ../shared/networks beside the repository");
+  await page.getByLabel("What counts").selectOption("face");
+  await drop(page, ".source", "face.png", await readFile(`${ROOT}tests/fixtures/pictures/face.png`));
+  await page.getByLabel("Choose what tells faces apart").setInputFiles(FACES[0]);
+  await page.getByLabel("Choose what finds faces").setInputFiles(FACES[1]);
+  await page.getByLabel("The face is in the middle").check();
+  await page.getByText("yunet_n.onnx").waitFor();
+  await steered(page, context, "face");
+});
+
+/** Draws with and without, and sees that the first guide's loss fell. */
+async function steered(page, context, kind) {
+  await page.getByLabel("What counts").first().selectOption(kind);
+  await page.waitForLoadState("networkidle");
+  await page.getByRole("button", { name: "Draw with and without" }).click();
+  await page.getByRole("button", { name: "Stop" }).waitFor();
+  await page.getByRole("button", { name: "Stop" }).waitFor({ ...PATIENCE, state: "hidden" });
+  await page.getByRole("slider", { name: "Compare: left unguided, right guided" }).waitFor();
+  const line = await page.getByText(/^Loss of .* → /).innerText();
+  context.diagnostic(line);
+  const [first, last] = line.match(/[\d.]+(e-\d+)?/g).map(Number);
+  assert.ok(last < first, line);
+  assert.ok((await readFile(await download(page, `${kind}.png`))).includes(`"kind":"${kind}"`));
+}
+
+/** Drops a file on an element, as a file manager would. */
+async function drop(page, on, name, content) {
+  const transfer = await page.evaluateHandle(
+    ([bytes, named]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], named));
+      return data;
+    },
+    [content.toString("base64"), name],
+  );
+  for (const event of ["dragenter", "dragover", "drop"]) await page.dispatchEvent(on, event, { dataTransfer: transfer });
+}

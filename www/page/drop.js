@@ -6,7 +6,7 @@
 import { byId } from "./dom.js";
 
 /**
- * Calls `onpicture` with a picture's file, and whether it was dropped where photos are chosen; `onnetwork` with an ONNX file;
+ * Calls `onpicture` with a picture's file, and whether it was dropped where photos are chosen, and on what; `onnetwork` with an ONNX file;
  * `onmodel` with the files of a checkpoint, each as `{ file, path }`.
  */
 export function wireDrop({ onpicture, onmodel, onnetwork, onalien }) {
@@ -29,18 +29,19 @@ export function wireDrop({ onpicture, onmodel, onnetwork, onalien }) {
     veil.hidden = true;
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    const aimed = Boolean(event.target.closest?.(".source"));
-    sort(await filesOf(event.dataTransfer), aimed);
+    const place = event.target;
+    const aimed = Boolean(place.closest?.(".source"));
+    sort(await filesOf(event.dataTransfer), aimed, place);
   });
   addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (files.length) sort(files.map((file) => ({ file, path: file.name })));
   });
 
-  function sort(files, aimed = false) {
+  function sort(files, aimed = false, place = null) {
     const [{ file }] = files;
     const isPicture = file.type.startsWith("image/") || /\.(png|jpe?g|webp|gif|bmp|avif|heic)$/i.test(file.name);
-    if (files.length === 1 && isPicture) onpicture(file, aimed);
+    if (files.length === 1 && isPicture) onpicture(file, aimed, place);
     else if (files.length === 1 && /\.onnx$/i.test(file.name)) onnetwork(file);
     else if (files.some(({ file }) => /\.safetensors$/i.test(file.name))) onmodel(files);
     else onalien(files.map(({ file }) => file.name));

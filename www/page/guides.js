@@ -2,8 +2,9 @@
 
 import { BoxPad } from "./boxes.js";
 import { build, toast } from "./dom.js";
-import { holdAgain, holdFile, holdPicture } from "./held.js";
+import { holdPicture } from "./held.js";
 import { sides } from "./job.js";
+import { NetworkField } from "./netfield.js";
 import { notice } from "./notice.js";
 import { PaintPad } from "./paint.js";
 import { EXAMPLES, PhotoField, sentence } from "./photo.js";
@@ -16,20 +17,28 @@ const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 export class GuidePicker {
   #parts;
-  #kind = build("select", { id: "guide-kind" });
+  #key;
+  #kind;
   #place = build("div", { className: "guide" });
   #kinds;
   #shape = [1, 1];
   #names = null;
   element;
 
-  constructor(parts) {
+  /** `key` keeps the elements of several apart; `title` stands above. */
+  constructor(parts, { key = "", title = "Pull towards", kind = "detection" } = {}) {
     this.#parts = parts;
+    this.#key = key;
+    this.#kind = build("select", { id: this.#id("guide-kind") });
     this.#kinds = this.#build();
     this.#kind.append(...Object.entries(this.#kinds).map(([value, { title }]) => build("option", { value, textContent: title })));
     this.#kind.addEventListener("change", () => this.#choose(this.#kind.value));
-    this.element = build("fieldset", { className: "source" }, build("legend", { textContent: "Pull towards" }), build("div", { className: "field" }, build("label", { htmlFor: "guide-kind", textContent: "What counts" }), this.#kind), this.#place);
-    this.#choose("detection");
+    this.element = build("fieldset", { className: "source" }, build("legend", { textContent: title }), build("div", { className: "field" }, build("label", { htmlFor: this.#kind.id, textContent: "What counts" }), this.#kind), this.#place);
+    this.#choose(kind);
+  }
+
+  #id(name) {
+    return `${this.#key}${name}`;
   }
 
   /** Brings what the first choice needs. */
@@ -61,17 +70,23 @@ export class GuidePicker {
     }
   }
 
-  /** Shows a job's target. Its files have to be chosen again. */
+  /** Shows a job's target; whether it has files, which have to be chosen again. */
   restore(target) {
     const kind = this.#kinds[target?.kind] ? target.kind : "detection";
     this.#choose(kind);
     if (target) this.#now.restore?.(target);
-    if (this.#now.photo || kind === "network") toast("The pictures and networks that guided it have to be chosen again.");
+    return Boolean(this.#now.photo) || kind === "network" || kind === "face";
   }
 
   takeNetwork(file) {
     this.#choose("network");
     return this.#kinds.network.take(file);
+  }
+
+  /** Takes a picture that was dropped on it, as a look where what counts now is no picture. */
+  takePicture(file) {
+    if (!this.#now.photo) this.#choose("style");
+    return this.#now.photo.take(file);
   }
 
   #choose(kind) {
@@ -81,8 +96,8 @@ export class GuidePicker {
     this.begin();
   }
 
-  #photo(id, onchange = () => this.#parts.onchange()) {
-    return new PhotoField({ id, engine: () => this.#parts.engine, onchange });
+  #photo(id, onchange = () => this.#parts.onchange(), examples = true) {
+    return new PhotoField({ id: this.#id(id), engine: () => this.#parts.engine, onchange, examples });
   }
 
   /** The names, fetched at first use. */
@@ -100,6 +115,7 @@ export class GuidePicker {
       text: this.#words(onchange),
       class: this.#class(onchange),
       colour: this.#colour(onchange),
+      face: this.#face(onchange),
       inpaint: this.#inpaint(),
       edges: this.#picture("edges", "The outlines of a picture", "Edges where this picture has them.", ({ named }) => ({ kind: "edges", picture: named })),
       network: this.#network(onchange),
@@ -124,7 +140,7 @@ export class GuidePicker {
   }
 
   #mask(onchange) {
-    const pad = new PaintPad({ id: "shape", means: "Where the thing is to be", onchange });
+    const pad = new PaintPad({ id: this.#id("shape"), means: "Where the thing is to be", onchange });
     let held = null;
     const ready = async () => (held = await this.#holdMask(pad));
     return {
@@ -133,12 +149,12 @@ export class GuidePicker {
       controls: [pad.element, this.#save(ready)],
       setShape: (shape) => pad.setShape(shape),
       ready: async () => Boolean(await ready()),
-      target: () => ({ kind: "segmentation", picture: { path: "mask.png", sha256: held?.sha256 ?? "" }, reading: "mask" }),
+      target: () => ({ kind: "segmentation", picture: { path: this.#id("mask.png"), sha256: held?.sha256 ?? "" }, reading: "mask" }),
     };
   }
 
   #inpaint() {
-    const pad = new PaintPad({ id: "known", means: "What stays of the picture", onchange: () => this.#parts.onchange() });
+    const pad = new PaintPad({ id: this.#id("known"), means: "What stays of the picture", onchange: () => this.#parts.onchange() });
     const photo = this.#photo("inpaint-photo", ({ file }) => pad.setPhoto(file));
     let held = null;
     const ready = async () => (held = await this.#holdMask(pad));
@@ -150,7 +166,7 @@ export class GuidePicker {
       begin: () => photo.begin(),
       setShape: (shape) => pad.setShape(shape),
       ready: async () => (await photo.ready()) && Boolean(await ready()),
-      target: () => ({ kind: "inpaint", picture: photo.named, mask: { path: "mask.png", sha256: held?.sha256 ?? "" } }),
+      target: () => ({ kind: "inpaint", picture: photo.named, mask: { path: this.#id("mask.png"), sha256: held?.sha256 ?? "" } }),
     };
   }
 
@@ -161,7 +177,7 @@ export class GuidePicker {
       return null;
     }
     const size = sides(this.#parts.desk.size) ?? [128, 128];
-    const file = new File([await pad.mask(size)], "mask.png", { type: "image/png" });
+    const file = new File([await pad.mask(size)], this.#id("mask.png"), { type: "image/png" });
     return holdPicture(this.#parts.engine, file);
   }
 
@@ -170,7 +186,7 @@ export class GuidePicker {
       const held = await ready();
       if (!held) return;
       const address = URL.createObjectURL(held.file);
-      build("a", { href: address, download: "mask.png" }).click();
+      build("a", { href: address, download: this.#id("mask.png") }).click();
       setTimeout(() => URL.revokeObjectURL(address), 10_000);
     };
     return build("button", { type: "button", className: "quiet small", textContent: "Save the mask", title: "guidestar replay looks for it beside the picture", onclick: save });
@@ -182,11 +198,11 @@ export class GuidePicker {
   }
 
   #words(onchange) {
-    const input = build("input", { id: "guide-text", maxLength: 400, value: "a banana on a yellow background", oninput: onchange });
+    const input = build("input", { id: this.#id("guide-text"), maxLength: 400, value: "a banana on a yellow background", oninput: onchange });
     return {
       title: "Words",
       hint: "What a network that compares pictures with words is to find in it. It may be another thing than the prompt's.",
-      controls: [field("guide-text", "Words", input)],
+      controls: [field(input.id, "Words", input)],
       target: () => (input.value.trim() ? { kind: "text", text: input.value.trim() } : null),
       ready: () => (input.value.trim() ? true : (input.focus(), toast("Say what is to be found in it."), false)),
       restore: ({ text }) => (input.value = text),
@@ -194,11 +210,11 @@ export class GuidePicker {
   }
 
   #class(onchange) {
-    const select = build("select", { id: "guide-class", onchange });
+    const select = build("select", { id: this.#id("guide-class"), onchange });
     return {
       title: "A name",
       hint: "What a network that names things is to call it.",
-      controls: [field("guide-class", "Name", select)],
+      controls: [field(select.id, "Name", select)],
       begin: async () => {
         if (select.options.length > 1) return;
         const { thing } = await this.#known();
@@ -218,68 +234,78 @@ export class GuidePicker {
   }
 
   #colour(onchange) {
-    const input = build("input", { id: "guide-colour", type: "color", value: "#2f9e6b", oninput: onchange });
+    const input = build("input", { id: this.#id("guide-colour"), type: "color", value: "#2f9e6b", oninput: onchange });
     return {
       title: "A colour",
       hint: "The mean colour of the whole picture.",
-      controls: [field("guide-colour", "Colour", input)],
+      controls: [field(input.id, "Colour", input)],
       target: () => ({ kind: "colour", rgb: [1, 3, 5].map((at) => Number.parseInt(input.value.slice(at, at + 2), 16)) }),
       restore: ({ rgb }) => (input.value = `#${rgb.map((byte) => byte.toString(16).padStart(2, "0")).join("")}`),
     };
   }
 
+  #net(id, text, hint, accept) {
+    return new NetworkField({ id: this.#id(id), text, hint, accept, engine: () => this.#parts.engine, onchange: () => this.#parts.onchange() });
+  }
+
+  /** How colours come to a network: as they are, or as most published ones were trained. */
+  #colours(id, usual) {
+    const select = build("select", { id: this.#id(id), onchange: () => this.#parts.onchange() }, build("option", { value: "plain", textContent: "0 to 1" }), build("option", { value: "imagenet", textContent: "ImageNet's mean and spread" }));
+    select.value = usual;
+    return { element: field(select.id, "Colours it takes", select), input: () => (select.value === "imagenet" ? { input: IMAGENET } : {}) };
+  }
+
+  #face(onchange) {
+    const photo = this.#photo("face-photo", undefined, false);
+    const recogniser = this.#net("recogniser", "Choose what tells faces apart", "MobileFaceNet as .onnx, say", ".onnx,.pt,.pth,.safetensors");
+    const detector = this.#net("detector", "Choose what finds faces", "YuNet as .onnx; without it they are looked for in the middle");
+    const colours = this.#colours("face-colours", "imagenet");
+    const centre = build("input", { type: "checkbox", id: this.#id("face-centre"), onchange });
+    return {
+      title: "A face",
+      hint: "The person in a photo. Networks that know faces are files that you bring; they stay in this browser.",
+      controls: [
+        photo.element,
+        recogniser.element,
+        colours.element,
+        detector.element,
+        build("div", { className: "kinds" }, build("label", {}, centre, "The face is in the middle of what is drawn")),
+      ],
+      photo,
+      ready: async () => {
+        if (detector.held) await detector.ready();
+        return (await photo.ready()) && recogniser.ready();
+      },
+      target: () => ({ kind: "face", picture: photo.named, recogniser: recogniser.named, ...colours.input(), ...(detector.held && { detector: detector.named }), ...(centre.checked && { centre: true }) }),
+      restore: ({ centre: middle }) => (centre.checked = Boolean(middle)),
+    };
+  }
+
   #network(onchange) {
-    let held = null;
-    const name = build("span", { className: "hint name", textContent: "an .onnx file; it stays in this browser" });
-    const file = build("input", { type: "file", id: "network-file", className: "unseen", accept: ".onnx" });
+    const net = this.#net("network-file", "Choose a network", "an .onnx file; it stays in this browser");
     const photo = this.#photo("network-photo");
-    const wanted = build("select", { id: "network-wanted", onchange: () => show() }, build("option", { value: "picture", textContent: "what it says of this picture" }), build("option", { value: "class", textContent: "a class" }));
-    const index = build("input", { id: "network-class", type: "number", min: 0, step: 1, value: 0, oninput: onchange });
-    const indexField = field("network-class", "Class, counted from 0", index);
-    const colours = build("select", { id: "network-colours", onchange }, build("option", { value: "plain", textContent: "0 to 1" }), build("option", { value: "imagenet", textContent: "ImageNet's mean and spread" }));
+    const wanted = build("select", { id: this.#id("network-wanted"), onchange: () => show() }, build("option", { value: "picture", textContent: "what it says of this picture" }), build("option", { value: "class", textContent: "a class" }));
+    const index = build("input", { id: this.#id("network-class"), type: "number", min: 0, step: 1, value: 0, oninput: onchange });
+    const indexField = field(index.id, "Class, counted from 0", index);
+    const colours = this.#colours("network-colours", "plain");
     const show = () => {
       photo.element.hidden = wanted.value !== "picture";
       indexField.hidden = wanted.value !== "class";
       onchange();
     };
-    const take = async (given) => {
-      try {
-        held = await holdFile(this.#parts.engine, given);
-      } catch (error) {
-        return notice({ title: `${given.name} cannot be used`, text: sentence(error.message), buttons: [["All right"]] });
-      }
-      name.textContent = given.name;
-      onchange();
-    };
-    file.addEventListener("change", () => file.files[0] && take(file.files[0]));
-    photo.element.hidden = false;
     indexField.hidden = true;
     return {
       title: "What any network says",
       hint: "Any ONNX network that takes a picture: of faces, of objects, of depth. It is read, checked and differentiated here.",
-      controls: [
-        build("div", { className: "row" }, build("div", {}, file, build("label", { className: "quiet small choose", htmlFor: "network-file", textContent: "Choose a network" }), name)),
-        field("network-colours", "Colours it takes", colours),
-        field("network-wanted", "It is to say", wanted),
-        photo.element,
-        indexField,
-      ],
+      controls: [net.element, colours.element, field(wanted.id, "It is to say", wanted), photo.element, indexField],
       photo,
-      take,
+      take: (file) => net.take(file),
       begin: () => photo.begin(EXAMPLES[1]),
-      ready: async () => {
-        if (!held) {
-          file.focus();
-          toast("Choose a network first: an .onnx file.");
-          return false;
-        }
-        await holdAgain(this.#parts.engine, held);
-        return wanted.value === "class" || photo.ready();
-      },
+      ready: async () => (await net.ready()) && (wanted.value === "class" || photo.ready()),
       target: () => ({
         kind: "network",
-        network: { path: held?.name ?? "network.onnx", sha256: held?.sha256 ?? "" },
-        ...(colours.value === "imagenet" && { input: IMAGENET }),
+        network: net.named,
+        ...colours.input(),
         wanted: wanted.value === "picture" ? { by: "picture", picture: photo.named } : { by: "class", class: Number(index.value) },
       }),
       restore: ({ wanted: one }) => {

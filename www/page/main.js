@@ -74,7 +74,8 @@ async function restyleThis(picture) {
 }
 
 /** Takes a picture's file: as a photo where photos are chosen, else as a job that is restored, if it brings one. */
-async function takeFile(file, aimed) {
+async function takeFile(file, aimed, place) {
+  if (aimed && steer.takePicture(file, place)) return;
   const isPng = /\.png$/i.test(file.name) || file.type === "image/png";
   if (!aimed && isPng) return restoreFrom(file);
   await takePhoto(file);

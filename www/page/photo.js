@@ -46,8 +46,8 @@ export class PhotoField {
   held = null;
   element;
 
-  /** `engine` gives the engine; `onchange` hears of each photo. */
-  constructor({ id, engine, onchange }) {
+  /** `engine` gives the engine; `onchange` hears of each photo; `examples` says whether the page's own are offered. */
+  constructor({ id, engine, onchange, examples = true }) {
     this.#engine = engine;
     this.onchange = onchange;
     this.#file = build("input", { type: "file", id, className: "unseen", accept: "image/*" });
@@ -58,7 +58,7 @@ export class PhotoField {
       { className: "row photo-field" },
       this.#thumb,
       build("div", {}, this.#file, choose, this.#name),
-      exampleButtons(async (example) => this.take(await exampleFile(example))),
+      examples ? exampleButtons(async (example) => this.take(await exampleFile(example))) : null,
     );
   }
 

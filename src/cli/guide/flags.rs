@@ -156,6 +156,7 @@ impl Guide {
             guide: Some(GuideJob {
                 preset: self.pull.preset,
                 settings: Some(self.pull.settings()),
+                strength: 1.0,
                 guides: guiding(self.targets.spelled()?, &self.weights)?,
             }),
             eta,

@@ -246,11 +246,16 @@ impl Guide for Detector {
         let found = self.predicted(image)?;
         let matched = self.matched();
         let share = 1.0 / self.wanted.len() as f64;
-        let unlikely = |sure: &Tensor| sure.affine(1.0, EPS).unary(Unary::Log).affine(-1.0, 0.0);
+        let unlikely = |sure: &Tensor| {
+            sure.relu()
+                .affine(1.0, EPS)
+                .unary(Unary::Log)
+                .affine(-1.0, 0.0)
+        };
         let doubt = unlikely(&found.sure).mul(&matched.chosen).sum(&[1, 2]);
         let other = unlikely(&found.classes).mul(&matched.hit).sum(&[1, 2]);
         // Sure ones count most, as in the focal loss (Lin et al. 2017, https://arxiv.org/abs/1708.02002).
-        let clear = unlikely(&found.sure.affine(-1.0, 1.0).relu());
+        let clear = unlikely(&found.sure.affine(-1.0, 1.0));
         let more = found
             .sure
             .unary(Unary::Square)

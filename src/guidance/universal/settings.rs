@@ -198,6 +198,20 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The same, so many times as strong.
+    #[must_use]
+    pub fn times(mut self, factor: f64) -> Self {
+        if let Some(forward) = &mut self.forward {
+            forward.strength *= factor;
+        }
+        match self.backward.as_mut().map(|backward| &mut backward.descent) {
+            Some(Descent::Plain { strength, .. }) => *strength *= factor,
+            Some(Descent::Adam { rate, .. }) => *rate *= factor,
+            None => {}
+        }
+        self
+    }
+
     /// What is wrong with the numbers, if anything: a sentence for whoever chose them.
     ///
     /// # Errors

@@ -41,6 +41,14 @@ fn once() -> f64 {
     1.0
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+fn is_once(strength: &f64) -> bool {
+    (strength - once()).abs() < f64::EPSILON
+}
+
 fn always() -> Window {
     Window::ALL
 }
@@ -65,6 +73,9 @@ pub struct GuideJob {
     /// Which parts are used, and how strongly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Settings>,
+    /// How many times as strongly as these say.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub strength: f64,
     /// The guides.
     pub guides: Vec<Guiding>,
 }
@@ -87,7 +98,7 @@ impl GuideJob {
         let source = job.quirks.noise.unwrap_or_default();
         let mut streams = vec![Noise::new(source, seed ^ RENOISE)];
         Universal {
-            settings: self.settings(),
+            settings: self.settings().times(self.strength),
             aims: aims.to_vec(),
             autoencoder: autoencoder.clone(),
             noise: Box::new(move |device, shape| noise::latents(&mut streams, device, shape)),
@@ -96,7 +107,8 @@ impl GuideJob {
 
     fn check(&self, job: &Job) -> Result<()> {
         let wrong = |text: String| Err(Error::Request(text));
-        self.settings().check().map_err(Error::Request)?;
+        let settings = self.settings().times(self.strength);
+        settings.check().map_err(Error::Request)?;
         if self.guides.is_empty() {
             return wrong(
                 "there is nothing to guide towards: name a guide, such as --colour \"#3060c0\""
