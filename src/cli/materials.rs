@@ -41,16 +41,16 @@ pub fn of(guides: &[Guiding], report: &mut Report) -> Result<Materials> {
     for name in targets().flat_map(Target::pictures) {
         let bytes = contents(name)?;
         let picture = understood(&bytes, &name.path, report)?;
-        materials.pictures.insert(name.path.clone(), picture);
+        materials.pictures.insert(name.clone(), picture);
     }
     for name in targets().flat_map(Target::files) {
-        let path = name.path.clone();
-        if is_weights(Path::new(&path))? {
-            require_same(name, &sum(Path::new(&path))?)?;
-            let source = DiskFile::open(Path::new(&path))?;
-            materials.weights.insert(path, Rc::new(source));
+        let path = Path::new(&name.path);
+        if is_weights(path)? {
+            require_same(name, &sum(path)?)?;
+            let source = DiskFile::open(path)?;
+            materials.weights.insert(name.clone(), Rc::new(source));
         } else {
-            materials.files.insert(path, contents(name)?);
+            materials.files.insert(name.clone(), contents(name)?);
         }
     }
     if targets().any(Target::needs_eyes) {

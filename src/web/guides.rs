@@ -83,13 +83,13 @@ impl Guides {
             for file in target.pictures() {
                 let picture = pictures.held(&file.sha256).ok_or_else(|| missing(file))?;
                 let picture = picture.as_ref().clone();
-                materials.pictures.insert(file.path.clone(), picture);
+                materials.pictures.insert(file.clone(), picture);
             }
             for file in target.files() {
                 let files = self.files.borrow();
                 let held = files.iter().find(|(sum, _)| *sum == file.sha256);
                 let (_, bytes) = held.ok_or_else(|| missing(file))?;
-                materials.files.insert(file.path.clone(), bytes.clone());
+                materials.files.insert(file.clone(), bytes.clone());
             }
             if target.needs_eyes() && materials.matched.is_none() {
                 let files = self.matched(stop, tell).await?;

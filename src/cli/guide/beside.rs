@@ -74,7 +74,7 @@ fn wanted(opened: &Opened) -> Result<Vec<(String, Picture)>> {
             cells.push((target.name().to_owned(), filled));
         }
         for file in target.pictures() {
-            if let Some(picture) = opened.materials.pictures.get(&file.path) {
+            if let Some(picture) = opened.materials.pictures.get(file) {
                 let framed = Framing::default().apply(picture, size)?;
                 cells.push((target.name().to_owned(), framed));
             }

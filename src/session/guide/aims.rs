@@ -20,15 +20,15 @@ use crate::{
     weights::{Memory, WeightSource, guides as networks, source::Files},
 };
 
-/// What guides are made of, by the names that a job gives it.
+/// What guides are made of, by how a job names it: two files may have one name.
 #[derive(Default)]
 pub struct Materials {
-    /// Pictures, by [`NamedFile::path`].
-    pub pictures: BTreeMap<String, Picture>,
-    /// The bytes of networks and embeddings, by [`NamedFile::path`].
-    pub files: BTreeMap<String, Vec<u8>>,
+    /// Pictures.
+    pub pictures: BTreeMap<NamedFile, Picture>,
+    /// The bytes of networks and embeddings.
+    pub files: BTreeMap<NamedFile, Vec<u8>>,
     /// Weights that are read piece by piece instead, as they may be long.
-    pub weights: BTreeMap<String, Rc<dyn WeightSource>>,
+    pub weights: BTreeMap<NamedFile, Rc<dyn WeightSource>>,
     /// Where the networks are that understand the default model's pictures (`models/guides`).
     pub matched: Option<Box<dyn Files>>,
     /// Cuts the texts of guides, as those networks read them.
@@ -37,7 +37,7 @@ pub struct Materials {
 
 impl Materials {
     pub(super) fn picture(&self, file: &NamedFile) -> Result<&Picture> {
-        let picture = self.pictures.get(&file.path);
+        let picture = self.pictures.get(file);
         picture.ok_or_else(|| {
             let path = &file.path;
             Error::Request(format!(
@@ -47,7 +47,7 @@ impl Materials {
     }
 
     pub(super) fn file(&self, file: &NamedFile) -> Result<&Vec<u8>> {
-        let bytes = self.files.get(&file.path);
+        let bytes = self.files.get(file);
         bytes.ok_or_else(|| {
             let path = &file.path;
             Error::Request(format!("the file {path:?} that a guide names was not read"))
@@ -56,7 +56,7 @@ impl Materials {
 
     /// A file of weights, wherever it is.
     pub(super) fn source(&self, file: &NamedFile) -> Result<Rc<dyn WeightSource>> {
-        if let Some(source) = self.weights.get(&file.path) {
+        if let Some(source) = self.weights.get(file) {
             return Ok(Rc::clone(source));
         }
         let bytes = self.file(file)?.clone();

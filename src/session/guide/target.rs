@@ -11,9 +11,9 @@ use crate::{
     models::{Input, published::Normalisation},
 };
 
-/// A file that a guide needs. A run is handed its contents under this name; where that is a path, it is one that still holds
+/// A file that a guide needs. A run is handed its contents under it; where the name is a path, it is one that still holds
 /// elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NamedFile {
     /// Its path, or what it was called.
