@@ -313,9 +313,8 @@ fn called(what: &Value, given: Value) -> Read<Value> {
     let Value::Global(name) = what else {
         return wrong("it calls what is no function");
     };
-    let mut given = match given {
-        Value::Tuple(given) => given,
-        _ => return wrong(format!("it calls {name} without arguments")),
+    let Value::Tuple(mut given) = given else {
+        return wrong(format!("it calls {name} without arguments"));
     };
     match &name[..] {
         "collections.OrderedDict" | "builtins.dict" => Ok(Value::Dict(Shared::default())),

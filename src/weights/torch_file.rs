@@ -278,7 +278,8 @@ async fn stacked(source: &dyn WeightSource) -> Result<File> {
         ));
     };
     let mut places = BTreeMap::new();
-    for key in keys.borrow().iter() {
+    let keys = keys.borrow().clone();
+    for key in &keys {
         let Value::Text(key) = key else { continue };
         let Some(width) = widths.get(key) else {
             return Err(wrong(

@@ -23,11 +23,11 @@ pub struct Networks {
     /// Have the face of this picture, as --recogniser knows faces.
     #[arg(long, value_name = "IMAGE", requires = "recogniser")]
     pub face: Option<PathBuf>,
-    /// What tells faces apart: an ONNX network (a card beside it, NET.json, says how it wants its pictures), or the weights of
-    /// facenet-pytorch's InceptionResnetV1.
+    /// What tells faces apart: an ONNX network (a card beside it, NET.json, says how it wants its pictures), or the
+    /// weights that facenet-pytorch publishes.
     #[arg(long, value_name = "NET", requires = "face")]
     pub recogniser: Option<PathBuf>,
-    /// A YuNet, as ONNX, to find faces [default: they are looked for in the middle].
+    /// A `YuNet`, as ONNX, to find faces [default: they are looked for in the middle].
     #[arg(long, value_name = "NET", requires = "face")]
     pub detector: Option<PathBuf>,
     /// Recognise the whole picture, as long as it shows a face, and not the face alone.
