@@ -16,8 +16,11 @@ fn bytes(name: &str) -> Vec<u8> {
     fs::read(format!("{folder}/{name}")).unwrap()
 }
 
-/// The tensors of a file by their names: shapes and numbers. Counters are left out.
-fn read(bytes: Vec<u8>) -> guidestar::Result<BTreeMap<String, (Vec<usize>, Vec<f32>)>> {
+/// Tensors by their names: shapes and numbers.
+type Named = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// The tensors of a file. Counters are left out.
+fn read(bytes: Vec<u8>) -> guidestar::Result<Named> {
     let source = Rc::new(Memory::new("net.pth", bytes));
     let header = block_on(torch_file::header(&*source))?;
     let mut tensors = Tensors::default();
@@ -36,8 +39,8 @@ fn read(bytes: Vec<u8>) -> guidestar::Result<BTreeMap<String, (Vec<usize>, Vec<f
     Ok(found)
 }
 
-/// What make_torch.py draws.
-fn drawn() -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+/// What `make_torch.py` draws.
+fn drawn() -> Named {
     let device = Device::cpu().unwrap();
     let mut random = Random::new(&device);
     let conv = Kind::Conv {
