@@ -447,7 +447,7 @@ fn published_networks_that_cannot_guide_are_refused_in_a_sentence() {
     fs::write(desk.path("cut.pth"), &fs::read(&clip).unwrap()[..9000]).unwrap();
     let [cells, small] = ["cells.onnx", "small.onnx"].map(network);
     let before = desk.files();
-    let cases: [(&[&str], i32, &str); 14] = [
+    let cases: [(&[&str], i32, &str); 15] = [
         (
             &["--class", "dog", "--clip", &clip],
             2,
@@ -506,6 +506,18 @@ fn published_networks_that_cannot_guide_are_refused_in_a_sentence() {
             &["--onnx", &cells, "--target-box", "1 0,0,1,2"],
             2,
             "none in the picture",
+        ),
+        (
+            &[
+                "--onnx",
+                &cells,
+                "--target-box",
+                "1 0,0,1,1",
+                "--loss",
+                "l1",
+            ],
+            2,
+            "a loss of their own",
         ),
         (
             &["--onnx", &network("loop.onnx"), "--target-class", "0"],

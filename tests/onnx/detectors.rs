@@ -111,7 +111,7 @@ fn a_real_detector_is_pulled_to_a_person_where_there_is_none() {
     let image = picture(&device, 64);
     let person = ClassBox { class: 0, ..WANTED };
     let guide = Detector::new(network, input, None, vec![person], &image).expect("a guide");
-    judge("FastestDet", &guide, &image, 0.5, 6);
+    judge("FastestDet", &guide, &image, 0.5, 3);
 }
 
 #[test]

@@ -302,9 +302,20 @@ impl Target {
                 "the segmenter has to know what the mask marks: name one of its classes, such as dog"
                     .to_owned(),
             )),
-            Self::Network { input, wanted, .. } => {
+            Self::Network {
+                input,
+                wanted,
+                loss,
+                ..
+            } => {
                 if let Wanted::Boxes { boxes } = wanted {
                     boxes.iter().try_for_each(Boxed::check)?;
+                    if loss.is_some() {
+                        return Err(Error::Request(
+                            "boxes have a loss of their own: leave the choice of one out"
+                                .to_owned(),
+                        ));
+                    }
                 }
                 input.check("the network's input")
             }
