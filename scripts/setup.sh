@@ -105,6 +105,11 @@ need_onnx_data() {
   [ -d /usr/lib/python3/dist-packages/onnx/backend/test/data ] || (apt_install libonnx-testdata)
 }
 
+# Without it a page is built all the same, and takes longer on the way.
+need_brotli() {
+  have brotli || ! have apt-get || apt_install brotli
+}
+
 need_chromium() {
   have chromedriver || apt_install chromium chromium-driver
 }

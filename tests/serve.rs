@@ -34,8 +34,13 @@ impl Server {
             ),
             (
                 "site/page-0123456789abcdef/engine/guidestar_bg.wasm.gz",
-                "packed",
+                "zipped",
             ),
+            (
+                "site/page-0123456789abcdef/engine/guidestar_bg.wasm.br",
+                "pressed",
+            ),
+            ("site/page-0123456789abcdef/main.js.gz", "zipped"),
             ("site/models/mini/unet.safetensors", "0123456789"),
             ("site/.hidden", "hidden"),
             ("secret", "secret"),
@@ -167,20 +172,26 @@ fn stamped_files_are_kept_and_the_others_asked_for_by_their_tag() {
 fn what_is_packed_is_sent_so_to_those_who_take_it() {
     let server = Server::start();
     let file = "/page-0123456789abcdef/engine/guidestar_bg.wasm";
-    let packed = server.get(file, "Accept-Encoding: br, gzip\r\n");
-    assert_eq!((packed.status(), packed.body()), ("200", "packed"));
-    assert_eq!(packed.field("Content-Encoding"), "gzip");
-    assert_eq!(packed.field("Content-Type"), "application/wasm");
-    assert!(packed.field("Cache-Control").contains("immutable"));
-    let plain = server.get(file, "");
-    assert_eq!(
-        (plain.field("Content-Encoding"), plain.body()),
-        ("", "wasm")
-    );
-    assert_ne!(plain.field("ETag"), packed.field("ETag"));
-    for answer in [&plain, &packed] {
+    let taking = |packings| server.get(file, &format!("Accept-Encoding: {packings}\r\n"));
+    let answers = ["gzip, deflate, br", "gzip", "identity"].map(taking);
+    let sent = answers
+        .each_ref()
+        .map(|answer| (answer.field("Content-Encoding"), answer.body()));
+    assert_eq!(sent, [("br", "pressed"), ("gzip", "zipped"), ("", "wasm")]);
+    for (at, answer) in answers.iter().enumerate() {
+        assert_eq!(answer.status(), "200");
+        assert_eq!(answer.field("Content-Type"), "application/wasm");
+        assert!(answer.field("Cache-Control").contains("immutable"));
         assert_eq!(answer.field("Vary"), "Accept-Encoding");
+        let tags = answers.each_ref().map(|answer| answer.field("ETag"));
+        assert!(!tags[..at].contains(&answer.field("ETag")));
     }
+    let one_form = "/page-0123456789abcdef/main.js";
+    let one_form = server.get(one_form, "Accept-Encoding: br, gzip\r\n");
+    assert_eq!(
+        (one_form.field("Content-Encoding"), one_form.body()),
+        ("gzip", "zipped")
+    );
     let part = server.get(file, "Accept-Encoding: gzip\r\nRange: bytes=1-2\r\n");
     assert_eq!((part.status(), part.body()), ("206", "as"));
     let other = server.get("/sw.js", "Accept-Encoding: gzip\r\n");

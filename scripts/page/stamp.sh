@@ -40,5 +40,11 @@ sed -i.bak "s/\"unstamped\"/\"$version\"/" sw.js
 rm sw.js.bak
 
 # For servers that send files packed: `guidestar serve` does, and others can be told to. Only what is kept for ever never differs from
-# the file beside it.
-find "page-$stamp" -type f -size +1k ! -name '*.gz' -exec gzip -9 -n -k {} +
+# the file beside it. Whoever has no brotli gets a page whose engine takes a third more on the way.
+mapfile -t large < <(find "page-$stamp" -type f -size +1k)
+gzip -9 -n -k "${large[@]}"
+if command -v brotli >/dev/null; then
+  brotli -q 11 -n -k "${large[@]}"
+else
+  echo "brotli is not installed: the page is packed with gzip alone" >&2
+fi

@@ -106,7 +106,7 @@ impl Judge {
     }
 
     async fn score(&self, picture: &Tensor, text: &str) -> Result<f64> {
-        let tokens = self.tokenizer.encode(text)?;
+        let tokens = self.tokenizer.encode(text);
         let text = self.texts.embed(&[tokens.ids], &[tokens.used + 1]);
         let cosine = text.matmul_transposed(picture, None).read().await?[0];
         Ok(100.0 * f64::from(cosine).max(0.0))

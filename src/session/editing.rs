@@ -38,7 +38,7 @@ impl Session {
         let mut warnings = Vec::new();
         let mut ids = Vec::new();
         for (what, text) in texts {
-            let tokens = self.tokenizer.encode(text)?;
+            let tokens = self.tokenizer.encode(text);
             if !tokens.lost.is_empty() {
                 warnings.push(cut(what, self.tokenizer.length(), &tokens.lost));
             }

@@ -92,8 +92,8 @@ impl Session {
         latents: Option<Latents>,
         aims: Vec<Aim>,
     ) -> Result<Run> {
-        let prompt = self.tokenizer.encode(&job.job().prompt)?;
-        let negative = self.tokenizer.encode(&job.job().negative)?;
+        let prompt = self.tokenizer.encode(&job.job().prompt);
+        let negative = self.tokenizer.encode(&job.job().negative);
         let mut warnings = Vec::new();
         for (what, tokens) in [("prompt", &prompt), ("negative prompt", &negative)] {
             if !tokens.lost.is_empty() {

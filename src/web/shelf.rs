@@ -18,11 +18,15 @@ use super::{
 use crate::{
     error::{Error, Result},
     session::Event,
+    tokenizer::{Tokenizer, clip_files},
     weights::{Checkpoint, Ema, mini},
 };
 
 /// The name of the model that comes with the page.
 pub const MINI: &str = "mini";
+
+/// The words of checkpoints that say nothing of theirs, beside mini. Most visits do without, so the engine does not carry them.
+const CLIP_MERGES: &str = "clip/merges.txt";
 
 /// A model that is here for this visit.
 #[derive(Clone)]
@@ -96,6 +100,22 @@ impl Shelf {
     /// # Errors
     /// When there is no such model, or it is not what it should be.
     pub async fn open(
+        &self,
+        name: &str,
+        stop: &Rc<Cell<bool>>,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(Checkpoint, Option<Lock>)> {
+        let (mut checkpoint, lock) = self.find(name, stop, tell).await?;
+        if !Tokenizer::is_described(&checkpoint.descriptions) {
+            let url = self.beside(CLIP_MERGES);
+            let merges = sources::whole(&url, stop, &mut |_| {}).await?;
+            let merges = sources::text(&url, &merges).await?;
+            checkpoint.descriptions.extend(clip_files(&merges));
+        }
+        Ok((checkpoint, lock))
+    }
+
+    async fn find(
         &self,
         name: &str,
         stop: &Rc<Cell<bool>>,

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     bench,
-    browser::{gpu, has_adapter, now_secs},
+    browser::{gpu, has_adapter, now_secs, sleep},
     edits::Edits,
     guides::Guides,
     messages::{DeviceSaid, HeldKind, MapSaid, PrecisionName, Said, TraitsSaid, Unavailable},
@@ -27,6 +27,9 @@ use crate::{
 /// Previews may take this share of the time that sampling takes.
 const PREVIEW_SHARE: f64 = 0.2;
 
+/// How long it is waited for a loading that was told to end, before it is looked at again.
+const PATIENCE_MILLIS: i32 = 10;
+
 /// Where pictures are made.
 pub struct Studio {
     port: Rc<Port>,
@@ -35,6 +38,8 @@ pub struct Studio {
     precision: Cell<Option<Precision>>,
     device: RefCell<Option<Device>>,
     model: RefCell<Option<Rc<OnDevice>>>,
+    /// The model that is being read, which no tab can remove meanwhile.
+    reading: RefCell<Option<String>>,
     blueprints: RefCell<BTreeMap<String, Rc<Blueprint>>>,
     edits: Edits,
     guides: Guides,
@@ -68,6 +73,7 @@ impl Studio {
             precision: Cell::new(None),
             device: RefCell::default(),
             model: RefCell::default(),
+            reading: RefCell::default(),
             edits: Edits::new(port.clone()),
             guides: Guides::new(shelf.clone()),
             shelf,
@@ -172,9 +178,10 @@ impl Studio {
         // Two models at a time may be more than the device has room for.
         self.model.take();
         self.edits.leave_model();
-        let mut tell = |event| self.port.event(id, event);
-        let (checkpoint, _held) = self.shelf.open(name, &self.stop, &mut tell).await?;
-        let session = Session::open(&device, name, &checkpoint, &mut tell).await?;
+        *self.reading.borrow_mut() = Some(name.to_owned());
+        let read = self.read(id, name, &device).await;
+        self.reading.take();
+        let (checkpoint, session) = read?;
         let blueprint = Rc::new(session.blueprint().clone());
         self.blueprints
             .borrow_mut()
@@ -187,6 +194,26 @@ impl Studio {
         });
         *self.model.borrow_mut() = Some(loaded.clone());
         Ok(loaded)
+    }
+
+    async fn read(&self, id: Id, name: &str, device: &Device) -> Result<(Checkpoint, Session)> {
+        let mut tell = |event| self.port.event(id, event);
+        let (checkpoint, _held) = self.shelf.open(name, &self.stop, &mut tell).await?;
+        let session = Session::open(device, name, &checkpoint, &mut tell).await?;
+        Ok((checkpoint, session))
+    }
+
+    /// Lets go of a model that is going to be removed: a loading of it ends, and another of its name is read anew.
+    pub async fn leave(&self, name: &str) {
+        while self.reading.borrow().as_deref() == Some(name) {
+            self.stop.set(true);
+            sleep(PATIENCE_MILLIS).await;
+        }
+        self.blueprints.borrow_mut().remove(name);
+        if self.loaded().as_deref() == Some(name) {
+            self.model.take();
+            self.edits.leave_model();
+        }
     }
 
     /// Tells the page of a loss, after which nothing of the device is kept.

@@ -235,6 +235,7 @@ impl Inner {
     }
 
     async fn remove(&self, id: Id, name: &str) -> Result<()> {
+        self.studio.leave(name).await;
         let was_given = self.shelf.take_back(name);
         let is_stored = match Store::open().await {
             Some(store) if store.find(name).await?.is_some() => {

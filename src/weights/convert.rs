@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    tokenizer,
+    tokenizer::{self, Tokenizer},
 };
 
 /// How a checkpoint lies on a disk.
@@ -58,7 +58,7 @@ pub async fn convert(
         });
     }
     let mut meter = Meter::new(checkpoint, storage, progress);
-    let descriptions = complete(checkpoint);
+    let descriptions = complete(checkpoint)?;
     match layout {
         Layout::Folder => {
             let folder = WholeFolder::create(output)?;
@@ -91,7 +91,7 @@ pub async fn convert(
 }
 
 /// The files that describe a checkpoint, with Stable Diffusion 1.5's where it says nothing.
-fn complete(checkpoint: &Checkpoint) -> BTreeMap<String, String> {
+fn complete(checkpoint: &Checkpoint) -> Result<BTreeMap<String, String>> {
     let mut all = checkpoint.descriptions.clone();
     for part in Part::ALL {
         let path = format!("{}/config.json", part.folder());
@@ -102,13 +102,10 @@ fn complete(checkpoint: &Checkpoint) -> BTreeMap<String, String> {
         .or_insert_with(|| sd15::model_index().to_string());
     all.entry("scheduler/scheduler_config.json".to_owned())
         .or_insert_with(|| checkpoint.scheduler());
-    if !["tokenizer/vocab.json", "tokenizer/tokenizer.json"]
-        .iter()
-        .any(|path| all.contains_key(*path))
-    {
-        all.extend(tokenizer::clip_files());
+    if !Tokenizer::is_described(&all) {
+        all.extend(tokenizer::clip_files(tokenizer::clip_merges()?));
     }
-    all
+    Ok(all)
 }
 
 /// A tensor on its way out.

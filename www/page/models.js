@@ -39,12 +39,7 @@ export class Models {
     this.onuse = onuse;
     wireSheet(this.#sheet, byId("open-models"), () => engine.post({ type: "models" }));
     this.#body.append(this.#list, this.#offer, this.#placeToAdd(), this.#addressForm(), this.#room);
-    engine.on("models", ({ models, storage, traces }) => {
-      this.#models = models;
-      this.#storage = storage;
-      this.#traces = traces;
-      this.#show();
-    });
+    engine.on("models", (message) => this.#listed(message));
     engine.on("progress", (message) => this.#coming(message));
     engine.on("added", ({ name, stored, note }) => {
       this.#offer.replaceChildren();
@@ -200,6 +195,13 @@ export class Models {
     );
   }
 
+  #listed({ models, storage, traces }) {
+    this.#models = models;
+    this.#storage = storage;
+    this.#traces = traces;
+    this.#show();
+  }
+
   #show() {
     this.#list.replaceChildren(...this.#models.map((model) => this.#row(model)));
     this.#room.replaceChildren(...this.#roomLines());
@@ -222,9 +224,14 @@ export class Models {
       buttons.push(build("button", { type: "button", className: "quiet small", textContent: "Use", "aria-label": `Use ${model.name}`, onclick: use }));
     }
     if (model.place !== "built-in") {
-      const remove = () => {
-        this.engine.post({ type: "remove", name: model.name });
+      const remove = async () => {
+        // Whatever is being made of it ends with it.
         if (used) this.onuse("mini");
+        try {
+          this.#listed(await this.engine.ask({ type: "remove", name: model.name }));
+        } catch (error) {
+          this.#wrong(error.message);
+        }
       };
       buttons.push(build("button", { type: "button", className: "quiet small danger", textContent: "Remove", "aria-label": `Remove ${model.name}`, onclick: remove }));
     }

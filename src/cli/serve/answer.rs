@@ -6,7 +6,10 @@ use std::{
     ops::Range,
 };
 
-use super::{exchange::Request, site::File, site::Site};
+use super::{
+    exchange::Request,
+    site::{File, PACKINGS, Site},
+};
 
 /// What the page may load and do. `index.html` says the same for hosts that send no headers, but for the last part, which counts only
 /// in a header.
@@ -80,11 +83,20 @@ fn file_answer(
         ("Cache-Control", freshness(&file.path).to_owned()),
         ("Accept-Ranges", "bytes".to_owned()),
     ];
-    if let Some(packed) = site.packed(&file) {
+    let forms = PACKINGS.map(|(name, ending)| (name, site.packed(&file, ending)));
+    let forms: Vec<_> = forms
+        .into_iter()
+        .filter_map(|(name, packed)| Some((name, packed?)))
+        .collect();
+    if !forms.is_empty() {
         fields.push(("Vary", "Accept-Encoding".to_owned()));
-        // A part is always one of the file itself.
-        if takes_gzip(request.field("accept-encoding")) && request.field("range").is_empty() {
-            fields.push(("Content-Encoding", "gzip".to_owned()));
+    }
+    // A part is always one of the file itself.
+    if request.field("range").is_empty() {
+        let accepted = request.field("accept-encoding");
+        let taken = forms.into_iter().find(|(name, _)| takes(accepted, name));
+        if let Some((name, packed)) = taken {
+            fields.push(("Content-Encoding", name.to_owned()));
             file = packed;
         }
     }
@@ -155,12 +167,12 @@ fn head(to: &mut impl Write, status: &str, fields: &[(&str, String)]) -> io::Res
     to.write_all(text.as_bytes())
 }
 
-/// Whether an `Accept-Encoding` field takes gzip.
-fn takes_gzip(field: &str) -> bool {
+/// Whether an `Accept-Encoding` field takes a packing.
+fn takes(field: &str, packing: &str) -> bool {
     field.split(',').any(|choice| {
         let (name, weight) = choice.split_once(';').unwrap_or((choice, ""));
         let weight = weight.trim().strip_prefix("q=").unwrap_or("1");
-        name.trim().eq_ignore_ascii_case("gzip") && weight.parse() != Ok(0.0)
+        name.trim().eq_ignore_ascii_case(packing) && weight.parse() != Ok(0.0)
     })
 }
 
@@ -245,13 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_sent_to_those_who_take_it() {
+    fn what_is_packed_is_sent_to_those_who_take_it() {
         for field in ["gzip", "br, gzip", "deflate, GZIP;q=0.5, *"] {
-            assert!(takes_gzip(field), "{field}");
+            assert!(takes(field, "gzip"), "{field}");
         }
         for field in ["", "br", "gzip;q=0", "br, gzip; q=0.0", "x-gzip"] {
-            assert!(!takes_gzip(field), "{field}");
+            assert!(!takes(field, "gzip"), "{field}");
         }
+        assert!(takes("gzip, br", "br") && !takes("gzip, br;q=0", "br"));
     }
 
     #[test]

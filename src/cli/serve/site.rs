@@ -14,8 +14,10 @@ use crate::error::{Error, Result};
 /// Where `./dev web` builds the page.
 const BUILT: &str = "dist";
 const START: &str = "index.html";
-/// What the name of a packed file ends with, behind the name of the file itself.
-const PACKED: &str = ".gz";
+
+/// How files may be packed, the smallest first: HTTP's name for it, and what the name of a packed file ends with, behind the name of the
+/// file itself.
+pub const PACKINGS: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 /// The page's files as a build with the feature `page` has them: addresses and contents.
 mod embedded {
@@ -61,9 +63,9 @@ impl Site {
         self.at(path(address)?)
     }
 
-    /// A file in the packed form that the build put beside it; `None` when there is none.
-    pub fn packed(&self, file: &File) -> Option<File> {
-        self.at(format!("{}{PACKED}", file.path))
+    /// A file in a packed form that the build put beside it; `None` when there is none.
+    pub fn packed(&self, file: &File, ending: &str) -> Option<File> {
+        self.at(format!("{}{ending}", file.path))
     }
 
     fn at(&self, path: String) -> Option<File> {

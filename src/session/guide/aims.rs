@@ -177,7 +177,7 @@ async fn seen(
                 ));
             };
             let tower = networks::text_tower(materials.matched()?, device).await?;
-            let tokens = words.encode(text)?;
+            let tokens = words.encode(text);
             let angle = Angle::default();
             Rc::new(Meaning::new(eyes, &tower, &tokens.ids, tokens.used, angle)?)
         }

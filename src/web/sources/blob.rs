@@ -50,6 +50,18 @@ impl BlobFile {
     }
 }
 
+/// The text of a blob.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn text(place: &str, blob: &Blob) -> Result<String> {
+    let text = wait(blob.text()).await.map_err(|error| Error::Read {
+        place: place.to_owned(),
+        source: thrown(&error),
+    })?;
+    Ok(text.as_string().unwrap_or_default())
+}
+
 impl WeightSource for BlobFile {
     fn place(&self) -> &str {
         &self.place

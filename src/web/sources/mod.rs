@@ -4,6 +4,6 @@ mod blob;
 mod http;
 mod interruptible;
 
-pub use blob::{BlobFile, BlobFiles};
+pub use blob::{BlobFile, BlobFiles, text};
 pub use http::{HttpFile, failed, get, probe, stream, whole};
 pub use interruptible::{Interruptible, InterruptibleFiles};

@@ -2,45 +2,40 @@
 //!
 //! What `CLIPTokenizer` of transformers does when ftfy is not installed, which is how diffusers is mostly run
 //! (<https://github.com/huggingface/transformers/blob/v4.44.2/src/transformers/models/clip/tokenization_clip.py>):
-//! control characters go, CJK ideographs stand alone, NFC, lower case, and the rest is the `tokenizers` crate's.
+//! control characters go, CJK ideographs stand alone, NFC, lower case, then [`pieces`] cuts and [`pairs`] joins. Written here
+//! because a general tokenizer is a quarter of the engine that a visitor of the page waits for.
 
-use std::collections::{BTreeMap, HashMap};
+mod pairs;
+mod pieces;
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use serde::Deserialize;
 use serde_json::Value;
-use tokenizers::{
-    AddedToken, NormalizedString, Normalizer, SplitDelimiterBehavior,
-    models::bpe::{BPE, Vocab},
-    normalizers::BertNormalizer,
-    pre_tokenizers::{
-        PreTokenizerWrapper,
-        byte_level::ByteLevel,
-        sequence::Sequence,
-        split::{Split, SplitPattern},
-    },
-};
 
 use crate::error::{Error, Result};
+use pairs::{Merges, Pairs, vocab_from_merges};
 
-/// The merges of OpenAI's CLIP, for checkpoints in a single file, which carry none.
-const CLIP_MERGES: &str = include_str!("../assets/clip/merges.txt");
-
-/// How CLIP cuts text before it looks for pairs (<https://github.com/openai/CLIP/blob/main/clip/simple_tokenizer.py>).
-const PIECES: &str = r"(?i)'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+/// The merges of OpenAI's CLIP, for checkpoints in a single file, which carry none. A page fetches them when it needs them.
+#[cfg(feature = "clip")]
+const CLIP_MERGES: Option<&str> = Some(include_str!("../../assets/clip/merges.txt"));
+#[cfg(not(feature = "clip"))]
+const CLIP_MERGES: Option<&str> = None;
 
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
-
-/// Two pieces of a word that are merged, the most frequent first.
-type Pairs = Vec<(String, String)>;
 
 /// Positions a text encoder of Stable Diffusion 1.x has.
 const POSITIONS: usize = 77;
 
 /// Turns prompts into token numbers.
 pub struct Tokenizer {
-    encoder: tokenizers::Tokenizer,
-    cleaner: BertNormalizer,
+    pairs: Pairs,
+    /// Words of the vocabulary that are taken as they stand, wherever they do.
+    special: [(String, u32); 2],
     start: u32,
     end: u32,
     pad: u32,
@@ -62,11 +57,15 @@ impl Tokenizer {
     /// OpenAI's CLIP, which every Stable Diffusion 1.x was trained with.
     ///
     /// # Errors
-    /// Never, as long as the embedded file is whole.
+    /// When this build does not carry it.
     pub fn clip() -> Result<Self> {
-        let merges = parse_merges(CLIP_MERGES);
-        let vocab = vocab_from_merges(&merges);
-        Self::new(vocab, merges, &Settings::default())
+        Self::from_descriptions(&BTreeMap::new())
+    }
+
+    /// Whether a checkpoint's files say which words it knows; if not, they are CLIP's.
+    pub fn is_described(files: &BTreeMap<String, String>) -> bool {
+        let has = |name: &str| files.contains_key(&format!("tokenizer/{name}"));
+        has("tokenizer.json") || (has("vocab.json") && has("merges.txt"))
     }
 
     /// Reads a checkpoint's own words, from files by their path in the diffusers layout: `tokenizer/vocab.json` and
@@ -83,17 +82,21 @@ impl Tokenizer {
         if let (Some(vocab), Some(merges)) = (file("vocab.json"), file("merges.txt")) {
             let vocab: HashMap<String, u32> =
                 serde_json::from_str(vocab).map_err(|error| wrong("vocab.json", &error))?;
-            return Self::new(vocab, parse_merges(merges), &settings);
+            return Self::new(&vocab, &parse_merges(merges), &settings);
         }
         if let Some(text) = file("tokenizer.json") {
             let (vocab, merges) = parse_whole(text)?;
-            return Self::new(vocab, merges, &settings);
+            return Self::new(&vocab, &merges, &settings);
         }
-        let merges = parse_merges(CLIP_MERGES);
-        Self::new(vocab_from_merges(&merges), merges, &settings)
+        let merges = parse_merges(clip_merges()?);
+        Self::new(
+            &vocab_from_merges(&merges, [START, END]),
+            &merges,
+            &settings,
+        )
     }
 
-    fn new(vocab: HashMap<String, u32>, merges: Pairs, settings: &Settings) -> Result<Self> {
+    fn new(vocab: &HashMap<String, u32>, merges: &Merges, settings: &Settings) -> Result<Self> {
         let id = |token: &str| {
             vocab
                 .get(token)
@@ -101,31 +104,9 @@ impl Tokenizer {
                 .ok_or_else(|| wrong("vocabulary", &format!("it has no {token:?}")))
         };
         let (start, end, pad) = (id(&settings.start)?, id(&settings.end)?, id(&settings.pad)?);
-        let model = BPE::builder()
-            .vocab_and_merges(vocab.into_iter().collect::<Vocab>(), merges)
-            .unk_token(settings.end.clone())
-            .end_of_word_suffix("</w>".to_owned())
-            .build()
-            .map_err(|error| wrong("merges", &error))?;
-        let mut encoder = tokenizers::Tokenizer::new(model);
-        let pieces = Split::new(
-            SplitPattern::Regex(PIECES.to_owned()),
-            SplitDelimiterBehavior::Removed,
-            true,
-        )
-        .map_err(|error| wrong("pattern", &error))?;
-        encoder.with_pre_tokenizer(Some(Sequence::new(vec![
-            PreTokenizerWrapper::Split(pieces),
-            PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, false, false)),
-        ])));
-        let special =
-            [&settings.start, &settings.end].map(|text| AddedToken::from(text.clone(), true));
-        encoder
-            .add_special_tokens(special)
-            .map_err(|error| wrong("special tokens", &error))?;
         Ok(Self {
-            encoder,
-            cleaner: BertNormalizer::new(true, true, Some(false), false),
+            pairs: Pairs::new(vocab, merges, end).map_err(|error| wrong("merges", &error))?,
+            special: [(settings.start.clone(), start), (settings.end.clone(), end)],
             start,
             end,
             pad,
@@ -139,10 +120,7 @@ impl Tokenizer {
     }
 
     /// Turns a prompt into numbers. What does not fit is cut off and said.
-    ///
-    /// # Errors
-    /// When a word has bytes that the vocabulary lacks.
-    pub fn encode(&self, prompt: &str) -> Result<Tokens> {
+    pub fn encode(&self, prompt: &str) -> Tokens {
         let room = self.length - 2;
         let mut ids = Vec::with_capacity(self.length);
         ids.push(self.start);
@@ -151,16 +129,12 @@ impl Tokenizer {
             let left = room + 1 - ids.len();
             if left == 0 {
                 // A word of control characters alone is nothing, and nothing is lost with it.
-                if !self.clean(word)?.trim().is_empty() {
+                if !pieces::clean(word).trim().is_empty() {
                     lost.push(word.to_owned());
                 }
                 continue;
             }
-            let encoding = self
-                .encoder
-                .encode(self.clean(word)?, false)
-                .map_err(|error| wrong("encoding", &error))?;
-            let found = encoding.get_ids();
+            let found = self.numbers(&pieces::clean(word));
             if found.len() > left {
                 lost.push(word.to_owned());
             }
@@ -169,24 +143,46 @@ impl Tokenizer {
         let used = ids.len() - 1;
         ids.push(self.end);
         ids.resize(self.length, self.pad);
-        Ok(Tokens { ids, used, lost })
+        Tokens { ids, used, lost }
     }
 
-    /// A word without control characters, with spaces around ideographs, composed, in lower case.
-    fn clean(&self, word: &str) -> Result<String> {
-        let mut text = NormalizedString::from(word);
-        self.cleaner
-            .normalize(&mut text)
-            .map_err(|error| wrong("encoding", &error))?;
-        text.nfc();
-        // Not the crate's, which takes every letter alone and so misses the final sigma.
-        Ok(text.get().to_lowercase())
+    /// The numbers of a text that was cleaned.
+    fn numbers(&self, text: &str) -> Vec<u32> {
+        let mut ids = Vec::new();
+        let mut rest = text;
+        while let Some((at, Reverse(length), id)) = self.special_in(rest) {
+            ids.extend(self.ordinary(&rest[..at]));
+            ids.push(id);
+            rest = &rest[at + length..];
+        }
+        ids.extend(self.ordinary(rest));
+        ids
+    }
+
+    /// Where the first special word of a text is, how long, and its number.
+    fn special_in(&self, text: &str) -> Option<(usize, Reverse<usize>, u32)> {
+        let special = self.special.iter().filter(|(word, _)| !word.is_empty());
+        let found =
+            special.filter_map(|(word, id)| Some((text.find(word)?, Reverse(word.len()), *id)));
+        found.min()
+    }
+
+    fn ordinary(&self, text: &str) -> impl Iterator<Item = u32> {
+        pieces::pieces(text).flat_map(|piece| self.pairs.encode(piece))
     }
 }
 
-/// CLIP's words as the files of a checkpoint in the diffusers layout, by their path in it.
-pub fn clip_files() -> BTreeMap<String, String> {
-    let vocab: BTreeMap<String, u32> = vocab_from_merges(&parse_merges(CLIP_MERGES))
+/// The merges of OpenAI's CLIP.
+///
+/// # Errors
+/// When this build does not carry them.
+pub fn clip_merges() -> Result<&'static str> {
+    CLIP_MERGES.ok_or_else(|| wrong("merges.txt", &"there is none, and this build carries none"))
+}
+
+/// CLIP's words as the files of a checkpoint in the diffusers layout, by their path in it; `merges` are CLIP's.
+pub fn clip_files(merges: &str) -> BTreeMap<String, String> {
+    let vocab: BTreeMap<String, u32> = vocab_from_merges(&parse_merges(merges), [START, END])
         .into_iter()
         .collect();
     let config = serde_json::json!({
@@ -199,7 +195,7 @@ pub fn clip_files() -> BTreeMap<String, String> {
     });
     [
         ("vocab.json", serde_json::json!(vocab).to_string()),
-        ("merges.txt", CLIP_MERGES.to_owned()),
+        ("merges.txt", merges.to_owned()),
         ("tokenizer_config.json", config.to_string()),
     ]
     .map(|(name, text)| (format!("tokenizer/{name}"), text))
@@ -257,7 +253,7 @@ impl Settings {
 }
 
 /// Pairs in the order they are merged, one a line.
-fn parse_merges(text: &str) -> Pairs {
+fn parse_merges(text: &str) -> Merges {
     text.lines()
         .enumerate()
         .filter(|(index, line)| *index > 0 || !line.starts_with("#version"))
@@ -266,32 +262,8 @@ fn parse_merges(text: &str) -> Pairs {
         .collect()
 }
 
-/// The vocabulary as CLIP builds it: every byte, every byte at the end of a word, every pair, start, end.
-fn vocab_from_merges(merges: &[(String, String)]) -> HashMap<String, u32> {
-    let bytes = byte_letters();
-    let letters = bytes.iter().map(ToString::to_string);
-    let last_letters = bytes.iter().map(|letter| format!("{letter}</w>"));
-    let pairs = merges.iter().map(|(left, right)| format!("{left}{right}"));
-    letters
-        .chain(last_letters)
-        .chain(pairs)
-        .chain([START.to_owned(), END.to_owned()])
-        .zip(0..)
-        .collect()
-}
-
-/// The letters that stand for the 256 bytes: printable Latin-1 for itself, then the others from U+0100 on.
-fn byte_letters() -> Vec<char> {
-    let printable = ('!'..='~').chain('¡'..='¬').chain('®'..='ÿ');
-    let printable: Vec<char> = printable.collect();
-    let rest = (256..)
-        .map_while(char::from_u32)
-        .take(256 - printable.len());
-    printable.iter().copied().chain(rest).collect()
-}
-
 /// Vocabulary and merges from a `tokenizer.json`, which writes a merge as `"a b"` or as `["a", "b"]`.
-fn parse_whole(text: &str) -> Result<(HashMap<String, u32>, Pairs)> {
+fn parse_whole(text: &str) -> Result<(HashMap<String, u32>, Merges)> {
     #[derive(Deserialize)]
     struct Whole {
         model: Model,
