@@ -16,6 +16,8 @@ const APPLE = "a red apple on a blue background";
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let browser, server, visit, page, errors, folder, checkpoint, host;
+/** The server's answer to whoever asked for the engine. */
+let engine;
 /** Addresses that were asked for beside the page's own. */
 const elsewhere = [];
 /** The file of the first picture. */
@@ -31,6 +33,9 @@ before(async () => {
   visit = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   page = await visit.newPage();
   errors = listen(page);
+  page.on("response", (response) => {
+    if (response.url().endsWith(".wasm")) engine ??= response;
+  });
   page.on("request", (request) => {
     const url = request.url();
     if (![server.address, "blob:"].some((own) => url.startsWith(own))) elsewhere.push(url);
@@ -71,6 +76,14 @@ visitTest("a cold profile makes its first picture, and asks nobody else for anyt
   assert.ok(first.includes(`parameters\0${APPLE}\nSteps: 2`));
   assert.ok(first.includes('guidestar\0{"version":1'));
   assert.deepEqual(elsewhere, []);
+});
+
+visitTest("the engine is sent packed, in less than 1.5 MB", async (context) => {
+  assert.equal(await engine.headerValue("content-encoding"), "br");
+  const answer = await fetch(engine.url(), { headers: { "accept-encoding": "gzip, deflate, br" } });
+  const bytes = Number(answer.headers.get("content-length"));
+  context.diagnostic(`${bytes} bytes on the way, ${(await answer.arrayBuffer()).byteLength} bytes unpacked`);
+  assert.ok(bytes > 100_000 && bytes < 1_500_000, `${bytes} bytes`);
 });
 
 visitTest("axe finds no barrier in the page with its picture, which fits a window of 360 pixels", async () => {
@@ -200,6 +213,26 @@ visitTest("a download that broke off goes on after a reload, and the history is 
   await models.getByText("in use").waitFor(PATIENCE);
   assert.ok(elsewhere.every((url) => url === host.address), elsewhere.join("\n"));
   await page.keyboard.press("Escape");
+});
+
+visitTest("a model can be removed while it is being loaded, and another of its name is not taken for it", async () => {
+  const models = page.getByRole("dialog", { name: "Models" });
+  const added = host.address.replace("one", "two");
+  await button(page, "Models").click();
+  for (let time = 0; time < 2; time += 1) {
+    await models.getByLabel("Address of a .safetensors file").fill(added);
+    await models.getByRole("button", { name: "Look at it" }).click();
+    await models.getByRole("button", { name: "Add and store" }).click(PATIENCE);
+    // There as soon as it is whole, which is when its loading begins.
+    await models.getByRole("button", { name: "Remove two.safetensors" }).click(PATIENCE);
+    await models.getByText("two.safetensors", { exact: true }).waitFor({ ...PATIENCE, state: "detached" });
+    await models.locator(".model", { hasText: "mini" }).getByText("in use").waitFor(PATIENCE);
+    assert.equal(await models.locator(".wrong").count(), 0);
+  }
+  await page.keyboard.press("Escape");
+  assert.ok(await page.locator("#notice").isHidden());
+  await ask(page);
+  assert.ok(first.equals(await download(page)), "mini draws as before");
 });
 
 visitTest("a window that stores nothing says so, and takes a checkpoint for the visit", async () => {

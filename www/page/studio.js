@@ -9,6 +9,8 @@ import { hush, notice } from "./notice.js";
 import { bytes } from "./numbers.js";
 import { keepForOffline } from "./offline.js";
 
+/** What to do when a job does not fit. */
+const LESS = "A smaller size or a smaller model takes less, and so do other tabs when they are closed.";
 /** How long typing must rest before the memory of a job is asked for. */
 const REST_MS = 250;
 
@@ -357,9 +359,10 @@ export class Studio {
     this.progress.hide();
     if (!this.sky.shown) this.sky.empty();
     const buttons = run ? [["Try again", () => this.begin(run.parts)]] : [["All right"]];
-    const smaller = run && /memory|no room/i.test([message, ...causes].join(" ")) && smallerSize(run.job.size);
+    const isFull = run && /memory|no room/i.test([message, ...causes].join(" "));
+    const smaller = isFull && smallerSize(run.job.size);
     if (smaller) buttons.unshift([`Try ${smaller.replace("x", " × ")}`, () => this.begin(run.parts.map((part) => ({ ...part, job: { ...part.job, size: smaller } })))]);
-    notice({ title: run ? "That picture could not be made" : "That did not work", text: sentence(message), causes, kind: "error", buttons });
+    notice({ title: run ? "That picture could not be made" : "That did not work", text: isFull && !/smaller/.test(message) ? `${sentence(message)} ${LESS}` : sentence(message), causes, kind: "error", buttons });
   }
 
   #setWorking(working) {
