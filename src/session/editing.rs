@@ -34,7 +34,7 @@ impl Texts {
 }
 
 impl Session {
-    fn texts(&self, texts: &[(&str, &str)]) -> Result<Texts> {
+    fn texts(&self, texts: &[(&str, &str)]) -> Texts {
         let mut warnings = Vec::new();
         let mut ids = Vec::new();
         for (what, text) in texts {
@@ -44,11 +44,11 @@ impl Session {
             }
             ids.push(tokens.ids);
         }
-        Ok(Texts {
+        Texts {
             all: self.text_encoder.forward(&ids),
             ids,
             warnings,
-        })
+        }
     }
 
     /// Begins to find the latents of an edit's source: nothing is computed until the trace is stepped.
@@ -80,7 +80,7 @@ impl Session {
         let texts = self.texts(&[
             ("source's negative prompt", negative),
             ("source's prompt", prompt),
-        ])?;
+        ]);
         let denoiser = Cfg::new(
             self.unet.clone(),
             job.prediction,
@@ -133,7 +133,7 @@ impl Session {
             ("empty prompt", ""),
             ("source's negative prompt", source_negative),
             ("source's prompt", source_prompt),
-        ])?;
+        ]);
         let away = if edit.blend().is_some() { 2 } else { 0 };
         let contexts = Tensor::concat(&[&texts.row(away), &texts.row(1)], 0);
         let lent = Lent {

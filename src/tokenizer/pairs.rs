@@ -56,9 +56,9 @@ impl Pairs {
     /// The numbers of a piece.
     pub fn encode(&self, piece: &str) -> Vec<u32> {
         let [inside, last] = &self.bytes;
-        let bytes = piece.bytes().map(usize::from);
+        let mut bytes = piece.bytes().map(usize::from);
         let mut ids: Vec<u32> = bytes.clone().map(|byte| inside[byte]).collect();
-        if let (Some(id), Some(byte)) = (ids.last_mut(), bytes.last()) {
+        if let (Some(id), Some(byte)) = (ids.last_mut(), bytes.next_back()) {
             *id = last[byte];
         }
         while let Some(next) = self.next(&ids) {
