@@ -100,6 +100,11 @@ impl Guides {
                 let (mini, _held) = self.shelf.open(MINI, stop, tell).await?;
                 materials.words = Some(Tokenizer::from_descriptions(&mini.descriptions)?);
             }
+            let reads_clip = matches!(target, Target::Text { .. }) && !reads;
+            if reads_clip && materials.clip_words.is_none() {
+                let words = self.shelf.clip_files(stop).await?;
+                materials.clip_words = Some(Tokenizer::from_descriptions(&words)?);
+            }
         }
         Ok(materials)
     }

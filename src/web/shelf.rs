@@ -107,12 +107,20 @@ impl Shelf {
     ) -> Result<(Checkpoint, Option<Lock>)> {
         let (mut checkpoint, lock) = self.find(name, stop, tell).await?;
         if !Tokenizer::is_described(&checkpoint.descriptions) {
-            let url = self.beside(CLIP_MERGES);
-            let merges = sources::whole(&url, stop, &mut |_| {}).await?;
-            let merges = sources::text(&url, &merges).await?;
-            checkpoint.descriptions.extend(clip_files(&merges));
+            let clip = self.clip_files(stop).await?;
+            checkpoint.descriptions.extend(clip);
         }
         Ok((checkpoint, lock))
+    }
+
+    /// The words of OpenAI's CLIP, as the files of a checkpoint.
+    ///
+    /// # Errors
+    /// When they do not come.
+    pub async fn clip_files(&self, stop: &Cell<bool>) -> Result<BTreeMap<String, String>> {
+        let url = self.beside(CLIP_MERGES);
+        let merges = sources::whole(&url, stop, &mut |_| {}).await?;
+        Ok(clip_files(&sources::text(&url, &merges).await?))
     }
 
     async fn find(

@@ -33,6 +33,8 @@ pub struct Materials {
     pub matched: Option<Box<dyn Files>>,
     /// Cuts the texts of guides, as those networks read them.
     pub words: Option<Tokenizer>,
+    /// Cuts the texts of guides as OpenAI's CLIP reads them, in a build that does not carry its words.
+    pub clip_words: Option<Tokenizer>,
 }
 
 impl Materials {

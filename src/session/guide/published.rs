@@ -76,7 +76,10 @@ pub(super) async fn guide(
                     file.path
                 )));
             };
-            let tokens = Tokenizer::clip()?.encode(text)?;
+            let tokens = match &materials.clip_words {
+                Some(words) => words.encode(text),
+                None => Tokenizer::clip()?.encode(text),
+            };
             let said = (&tokens.ids[..], tokens.used);
             let guide = Similarity::text(clip.encoder, &clip.input, tower, said, Angle::Cosine)?;
             Ok(Rc::new(guide))
