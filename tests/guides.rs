@@ -11,9 +11,9 @@ use std::{fs, rc::Rc};
 use guidestar::{
     guidance::{
         network::matched::{
-            Angle, Boxed, Boxes, Cutout, Goal, Meaning, Naming, Style, Trait, scorer,
+            Angle, Boxed, Boxes, Contrast, Cutout, Goal, Meaning, Naming, Style, Trait, scorer,
         },
-        universal::Guide,
+        universal::{Guide, scored},
     },
     models::guides::{Eyes, Question, detections},
     tensor::{Device, Tensor},
@@ -283,6 +283,19 @@ fn guides_and_scorers_like_the_picture_best_that_shows_what_they_are_after() {
         let tokens = tokenizer.encode(&label.text);
         let guide = Meaning::new(&eyes, &tower, &tokens.ids, tokens.used, Angle::Cosine);
         note("text", best(&guide.unwrap(), &images, at));
+    }
+    for (at, label) in pictures() {
+        let plain = eyes.names(Question::Colour);
+        if !plain.contains(&label.background) {
+            continue;
+        }
+        let mask = masks[at].pixels();
+        let mask = mask.map(|pixel| f32::from(u8::from(pixel[0] > 0)));
+        let judge = Contrast::new(&device.tensor([1, size, size, 1], mask.collect()));
+        let scores = block_on(scored(&judge, &images)).unwrap();
+        let scores = numbers(&scores);
+        let is_best = greatest(&scores, scores.len())[0] == at;
+        assert!(is_best && scores[at] > 0.65, "{at}: {scores:?}");
     }
     for (at, label) in pictures() {
         let judge = block_on(scorer(&eyes, Goal::Text(&label.text)))

@@ -150,7 +150,7 @@ fn a_run_goes_on_where_another_was() {
     let session = session(&Device::cpu().unwrap());
     let plain = job(6);
     let fresh_noise = Job {
-        eta: 1.0,
+        eta: Some(1.0),
         ..plain.clone()
     };
     let multistep = Job {

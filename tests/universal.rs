@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use guidestar::{
     Result,
@@ -10,8 +10,8 @@ use guidestar::{
     guidance::{
         Cfg, Denoiser,
         universal::{
-            Aim, Backward, Descent, Effect, Forward, Guide, Place, Preset, Settings, Space,
-            Stepped, Universal, Window,
+            Aim, Along, Backward, Descent, Effect, Forward, Guide, Kind, Place, Preset, Settings,
+            Space, Stepped, Universal, Window,
             guides::{Observation, Operator},
         },
     },
@@ -134,6 +134,7 @@ fn a_loss_that_is_no_number_guides_nothing_and_is_told() {
 fn two_guides_of_half_the_weight_are_one() {
     let device = Device::cpu().unwrap();
     let half = || Aim {
+        name: "half".to_owned(),
         weight: 0.5,
         ..Aim::new(red(&device))
     };
@@ -161,7 +162,10 @@ fn improving_the_clean_estimate_lowers_its_loss() {
         cutoff: 0.0,
         cosine: true,
     };
-    let ways = [inner(adam, Effect::Noise), Preset::Fast.recipe().settings];
+    let ways = [
+        inner(adam, Effect::Noise),
+        Preset::Fast.recipe(Kind::Pixels).settings,
+    ];
     for way in ways {
         let twice = Settings {
             recurrences: vec![3],
@@ -182,7 +186,10 @@ fn improving_the_clean_estimate_lowers_its_loss() {
 fn every_preset_can_be_run() {
     for preset in Preset::ALL {
         assert_eq!(preset.name().parse(), Ok(preset));
-        assert_eq!(preset.recipe().settings.check(), Ok(()), "{preset:?}");
+        for kind in [Kind::Pixels, Kind::Shape, Kind::Name, Kind::Style] {
+            let settings = preset.recipe(kind).settings;
+            assert_eq!(settings.check(), Ok(()), "{preset:?} {kind:?}");
+        }
     }
 }
 
@@ -197,4 +204,55 @@ fn a_mask_of_another_size_is_refused_in_words() {
         text.contains("the mask is 8x8 and the picture 16x16"),
         "{text}"
     );
+}
+
+/// A guide that remembers how many pictures it was shown together.
+struct Counting {
+    sway: f32,
+    shown: Cell<usize>,
+}
+
+impl Guide for Counting {
+    fn name(&self) -> &'static str {
+        "counting"
+    }
+
+    fn sway(&self) -> f32 {
+        self.sway
+    }
+
+    fn loss(&self, image: &Tensor) -> Result<Tensor> {
+        let batch = image.shape()[0];
+        self.shown.set(batch);
+        Ok(image.mul(image).mean(&[1, 2, 3]).reshape([batch]))
+    }
+}
+
+#[test]
+fn only_guides_that_do_not_mind_look_more_than_once() {
+    let device = Device::cpu().unwrap();
+    let looking = |sway: f32| {
+        let guide = Rc::new(Counting {
+            sway,
+            shown: Cell::new(0),
+        });
+        let settings = Settings {
+            looks: 3,
+            ..forward(1.0)
+        };
+        let stepped = step(settings, vec![Aim::new(guide.clone())], &device, 1).unwrap();
+        (guide.shown.get(), stepped.iterations[0].loss[0])
+    };
+    let [(once, exact), (thrice, near)] = [0.0, 0.05].map(looking);
+    assert_eq!([once, thrice], [1, 3]);
+    let off = (exact - near).abs();
+    assert!(off > 1e-6 && off < 0.1 * exact, "{exact} {near}");
+}
+
+#[test]
+fn a_strength_along_the_noise_moves_the_estimate_as_the_prompt_does() {
+    let place = Place::all(&[(FROM, TO)], 1000)[0];
+    let moved = Along::Noise.factor(&place);
+    // eps + 1 in x0 = (x - sqrt(1 - a) eps) / sqrt(a)
+    assert!((moved - (0.7_f64 / 0.3).sqrt()).abs() < 1e-12, "{moved}");
 }

@@ -63,14 +63,9 @@ pub struct Sampling {
     /// The integrator.
     #[arg(long, value_enum, default_value_t = SamplerFlag::Ddim)]
     pub sampler: SamplerFlag,
-    /// Share of fresh noise in each step of ddim, 0 to 1.
-    #[arg(
-        long,
-        default_value_t = 0.0,
-        value_name = "X",
-        allow_negative_numbers = true
-    )]
-    pub eta: f64,
+    /// Share of fresh noise in each step of ddim, 0 to 1 [default: 0, or what a preset of guides has].
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub eta: Option<f64>,
 }
 
 impl Sampling {

@@ -2,6 +2,7 @@
 
 mod blend;
 mod cfg;
+mod crop;
 pub mod edit;
 mod freeu;
 pub mod network;

@@ -68,8 +68,8 @@ pub struct Job {
     pub count: usize,
     /// The integrator.
     pub sampler: SamplerName,
-    /// Share of fresh noise in each step of DDIM.
-    pub eta: f64,
+    /// Share of fresh noise in each step of DDIM: none where it is left open, unless a preset of guides has some.
+    pub eta: Option<f64>,
     /// What the network predicts, where its files say it wrongly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction: Option<PredictionType>,
@@ -121,7 +121,7 @@ impl Default for Job {
             seed: 0,
             count: 1,
             sampler: SamplerName::Ddim,
-            eta: 0.0,
+            eta: None,
             prediction: None,
             edit: None,
             latents: None,
@@ -143,6 +143,8 @@ pub struct CheckedJob {
     pub steps: usize,
     /// A finite number.
     pub cfg_scale: f64,
+    /// Share of fresh noise in each step, 0 to 1.
+    pub eta: f64,
     /// What the network predicts.
     pub prediction: PredictionType,
     /// Every choice the job or its preset makes.
@@ -212,10 +214,11 @@ impl Job {
                 "a guidance scale of {cfg_scale} is no number to work with"
             ));
         }
-        if !(0.0..=1.0).contains(&self.eta) {
-            return wrong(format!("eta is {}, and must be between 0 and 1", self.eta));
+        let eta = self.eta.or(self.usual_eta()).unwrap_or(0.0);
+        if !(0.0..=1.0).contains(&eta) {
+            return wrong(format!("eta is {eta}, and must be between 0 and 1"));
         }
-        if self.sampler == SamplerName::Pndm && self.eta != 0.0 {
+        if self.sampler == SamplerName::Pndm && eta != 0.0 {
             return wrong("pndm takes no eta: use --sampler ddim, or leave eta out".to_owned());
         }
         if steps == 0 {
@@ -245,6 +248,7 @@ impl Job {
             size: Some(size),
             steps: Some(steps),
             cfg_scale: Some(cfg_scale),
+            eta: Some(eta),
             ..self.clone()
         };
         edit::check(&mut job, &quirks.edit, model)?;
@@ -255,6 +259,7 @@ impl Job {
             size,
             steps,
             cfg_scale,
+            eta,
             prediction,
             quirks,
         })
@@ -379,11 +384,11 @@ mod tests {
                 ..base()
             },
             Job {
-                eta: -0.1,
+                eta: Some(-0.1),
                 ..base()
             },
             Job {
-                eta: 0.5,
+                eta: Some(0.5),
                 sampler: pndm,
                 ..base()
             },

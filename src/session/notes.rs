@@ -21,7 +21,7 @@ pub fn parameters(checked: &CheckedJob, seed: u64) -> String {
         ("Seed", seed.to_string()),
         ("Size", checked.size.to_string()),
         ("Model", quoted(&job.model)),
-        ("Eta", job.eta.to_string()),
+        ("Eta", checked.eta.to_string()),
     ];
     settings.extend(techniques::named(checked));
     let version = concat!("guidestar ", env!("CARGO_PKG_VERSION"));

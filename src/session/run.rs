@@ -268,7 +268,7 @@ impl Run {
             None => drawn,
         };
         let mut sampler: Box<dyn Sampler> = match self.job.job().sampler {
-            SamplerName::Ddim => Box::new(Ddim::new(self.job.job().eta, noise)),
+            SamplerName::Ddim => Box::new(Ddim::new(self.job.eta, noise)),
             SamplerName::Pndm => Box::new(Pndm::new()),
         };
         let x = self.at.replay(&mut *sampler, &x, &self.parts.walk);

@@ -84,6 +84,7 @@ fn trials_are_ranked_and_the_best_are_kept() {
     let mut command = desk.run(&["guide", "a fox", "--colour", "#3060c0", "--bare"]);
     command.args(QUICK).args(["--trials", "2", "--keep", "1"]);
     let said = contains("1. seed").and(contains("2. seed"));
+    let said = said.and(contains("nobody else can judge colour"));
     command.assert().success().stderr(said);
     let mut files = desk.files();
     files.sort();
@@ -210,7 +211,7 @@ fn networks_guide_together_and_their_picture_can_be_replayed() {
         "segmentation",
         "style",
         "text",
-        "thing",
+        "class",
         "detection",
         "network",
     ];
@@ -539,4 +540,56 @@ fn published_networks_that_cannot_guide_are_refused_in_a_sentence() {
         command.assert().code(code).stderr(contains(said));
     }
     assert_eq!(desk.files(), before);
+}
+
+#[test]
+fn who_guided_is_not_who_ranks() {
+    let desk = Desk::new();
+    let mut command = desk.run(&[
+        "guide", "a fox", "--class", "fox", "--bare", "--trials", "2",
+    ]);
+    command.args(QUICK).args(["--colour", "#3060c0"]);
+    let said = contains("by who did not guide (class)").and(contains("judge (colour)"));
+    let said = said
+        .and(contains("class scores"))
+        .and(contains("who did not guide: "));
+    command.assert().success().stderr(said);
+    let ranking = [
+        "rank",
+        "a-fox-4.png",
+        "a-fox-5.png",
+        "--class",
+        "fox",
+        "--json",
+    ];
+    let assert = desk.run(&ranking).args(["--device", "cpu"]).assert();
+    let output = assert.success().get_output().stdout.clone();
+    let text = String::from_utf8(output).unwrap();
+    let rows: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let scores: Vec<_> = rows.iter().map(|row| &row["scores"][0]).collect();
+    assert!(
+        scores
+            .iter()
+            .all(|score| score["held_out"] == true && score["guide"] == "class")
+    );
+    let of = |at: usize, key: &str| scores[at][key].as_f64().unwrap();
+    assert!(of(0, "score") >= of(1, "score"));
+    assert!((0..2).all(|at| (of(at, "score") - of(at, "guides_own")).abs() > 1e-6));
+}
+
+#[test]
+fn no_fresh_noise_can_be_asked_of_a_preset_that_has_some() {
+    let desk = Desk::new();
+    let make = |eta: &[&str], name: &str| {
+        let mut command = desk.run(&["guide", "a fox", "--colour", "#3060c0", "--bare"]);
+        command.args(["--preset", "dps", "--out", name]).args(eta);
+        command.args(QUICK).assert().success();
+        let bytes = fs::read(desk.path(name)).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    assert!(make(&[], "usual.png").contains("\"eta\":1.0"));
+    assert!(make(&["--eta", "0"], "none.png").contains("\"eta\":0.0"));
 }

@@ -61,7 +61,7 @@ pub struct Weights {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Results")]
 pub struct Results {
-    /// How many pictures to try, each with a seed of its own; the guides rank them.
+    /// How many pictures to try, each with a seed of its own. Who ranks them did not guide them where that can be.
     #[arg(long, value_name = "N", conflicts_with = "count")]
     pub trials: Option<usize>,
     /// Copy the best of them to files that are named so.
@@ -89,9 +89,8 @@ fn window(text: &str) -> Result<Window, String> {
 }
 
 impl Pull {
-    /// The preset's settings, and what was asked for otherwise.
-    fn settings(&self) -> Settings {
-        let mut settings = self.preset.recipe().settings;
+    /// A preset's settings, and what was asked for otherwise.
+    fn changed(&self, mut settings: Settings) -> Settings {
         if let Some(scale) = self.guide_scale {
             if let Some(forward) = &mut settings.forward {
                 forward.strength = scale;
@@ -145,21 +144,16 @@ impl Guide {
                 "--keep is for some of the --trials: at least 1, and not more than there are";
             return Err(Error::Request(text.to_owned()));
         }
-        // A job cannot tell a share of fresh noise that is left open from none.
-        let eta = if asked.eta == 0.0 {
-            self.pull.preset.recipe().eta
-        } else {
-            asked.eta
+        let mut guide = GuideJob {
+            preset: self.pull.preset,
+            settings: None,
+            strength: 1.0,
+            guides: guiding(self.targets.spelled()?, &self.weights)?,
         };
+        guide.settings = Some(self.pull.changed(guide.settings()));
         Ok(Job {
             count: trials.unwrap_or(asked.count),
-            guide: Some(GuideJob {
-                preset: self.pull.preset,
-                settings: Some(self.pull.settings()),
-                strength: 1.0,
-                guides: guiding(self.targets.spelled()?, &self.weights)?,
-            }),
-            eta,
+            guide: Some(guide),
             ..asked
         })
     }

@@ -19,7 +19,10 @@ use super::{
 };
 use crate::{
     picture::{self, Picture, png},
-    session::{Event, Job, Latents, Made, guide::scores},
+    session::{
+        Event, Job, Latents, Made,
+        guide::{Judge, Verdict, judged, judges, scores, together},
+    },
 };
 
 /// Shown behind the help.
@@ -36,7 +39,7 @@ the gradient of that steers. The preset fast improves that picture alone, refere
 the whole network. Beside each picture stand the unguided one, what the steps believed in, and how
 the losses fell.";
 
-/// A picture that was made, and how good the guides find it.
+/// A picture that was made, and how good its judges find it.
 struct Tried {
     seed: u64,
     picture: Picture,
@@ -53,24 +56,34 @@ pub fn guide(flags: &Guide, talk: Talk) -> Result<Exit> {
     let job = flags.job()?;
     let mut opened = Opened::open(&job, flags.generate.place, &flags.generate.output, talk)?;
     let count = opened.job.job().count;
+    let judges = ready(&opened)?;
     let mut tried = Vec::new();
     for which in 0..count {
-        let Some(one) = one(&mut opened, which, flags.results.bare)? else {
+        let Some(one) = one(&mut opened, &judges, which, flags.results.bare)? else {
             opened.report.event(&Event::Stopped {
                 finished: which,
                 of: count,
             });
-            sum_up(&mut opened, tried, flags)?;
+            sum_up(&mut opened, &judges, tried, flags)?;
             return Ok(Exit::Interrupted);
         };
         tried.push(one);
     }
-    sum_up(&mut opened, tried, flags)?;
+    sum_up(&mut opened, &judges, tried, flags)?;
     Ok(Exit::Done)
 }
 
+/// Who judges what will be made.
+fn ready(opened: &Opened) -> Result<Vec<Judge>> {
+    let guide = opened.job.job().guide.as_ref();
+    let guides = guide.map_or(&[][..], |guide| &guide.guides);
+    let (device, size) = (opened.session.device(), opened.job.size);
+    let ready = judges(guides, &opened.aims, &opened.materials, size, device);
+    Ok(pollster::block_on(ready)?)
+}
+
 /// Makes one seed's pictures and stores them at once; nothing when the person asked to stop.
-fn one(opened: &mut Opened, which: usize, bare: bool) -> Result<Option<Tried>> {
+fn one(opened: &mut Opened, judges: &[Judge], which: usize, bare: bool) -> Result<Option<Tried>> {
     let count = opened.job.job().count;
     let seed = opened.job.job().seed + which as u64;
     let plain = if bare {
@@ -91,16 +104,13 @@ fn one(opened: &mut Opened, which: usize, bare: bool) -> Result<Option<Tried>> {
     opened.report.event(&saved(&path, "picture"));
     if let Some(plain) = &plain {
         beside::store(opened, seed, [plain, &made], &believed)?;
-        let before = scored(opened, &plain.picture)?;
-        tell(opened, &made, Some(&before));
-    } else {
-        tell(opened, &made, None);
     }
-    let guides = opened.job.job().guide.as_ref();
-    let guides = guides.map_or(&[][..], |guide| &guide.guides);
+    let plain = plain.map(|plain| Opinion::of(opened, judges, &plain.picture));
+    let own = Opinion::of(opened, judges, &made.picture)?;
+    tell(opened, &made, &own, plain.transpose()?.as_ref());
     Ok(Some(Tried {
         seed,
-        score: rank::together(&made.scores, guides),
+        score: together(judges, &own.verdicts),
         latents: made.latents,
         picture: made.picture,
         bytes,
@@ -152,21 +162,40 @@ fn make(
     bail!("the run ended without a picture")
 }
 
-fn scored(opened: &Opened, picture: &Picture) -> Result<Vec<(String, f32)>> {
-    let device = opened.session.device();
-    Ok(pollster::block_on(scores(&opened.aims, picture, device))?)
+/// What is said of a picture.
+struct Opinion {
+    /// By the guides.
+    scores: Vec<(String, f32)>,
+    /// By who judges in their place.
+    verdicts: Vec<Verdict>,
 }
 
-/// Says how good the guides find a picture, and the unguided one.
-fn tell(opened: &Opened, made: &Made, before: Option<&[(String, f32)]>) {
-    for (at, (guide, score)) in made.scores.iter().enumerate() {
-        let unguided = before.and_then(|before| before.get(at));
-        let unguided = unguided.map(|(_, score)| format!(", {score:.4} unguided"));
-        opened.report.say(&format!(
-            "seed {}: {guide} scores {score:.4}{}",
-            made.seed,
-            unguided.unwrap_or_default()
-        ));
+impl Opinion {
+    fn of(opened: &Opened, judges: &[Judge], picture: &Picture) -> Result<Self> {
+        let device = opened.session.device();
+        Ok(Self {
+            scores: pollster::block_on(scores(&opened.aims, picture, device))?,
+            verdicts: pollster::block_on(judged(judges, picture, device))?,
+        })
+    }
+}
+
+/// Says how good guides and judges find a picture, and the unguided one.
+fn tell(opened: &Opened, made: &Made, own: &Opinion, plain: Option<&Opinion>) {
+    let both = |score: f32, unguided: Option<f32>| {
+        let unguided = unguided.map(|score| format!(", {score:.4} unguided"));
+        format!("{score:.4}{}", unguided.unwrap_or_default())
+    };
+    for (at, (guide, score)) in own.scores.iter().enumerate() {
+        let said = both(*score, plain.map(|plain| plain.scores[at].1));
+        opened
+            .report
+            .say(&format!("seed {}: {guide} scores {said}", made.seed));
+        let verdict = &own.verdicts[at];
+        if verdict.is_held_out {
+            let said = both(verdict.score, plain.map(|plain| plain.verdicts[at].score));
+            opened.report.say(&format!("  who did not guide: {said}"));
+        }
     }
     let lost = made.turns.iter().filter(|(_, turn)| turn.lost > 0).count();
     if lost > 0 {
@@ -181,7 +210,12 @@ fn tell(opened: &Opened, made: &Made, before: Option<&[(String, f32)]>) {
 }
 
 /// Ranks what was made, keeps the best where that is asked for, and lays everything out on a sheet.
-fn sum_up(opened: &mut Opened, mut tried: Vec<Tried>, flags: &Guide) -> Result<()> {
+fn sum_up(
+    opened: &mut Opened,
+    judges: &[Judge],
+    mut tried: Vec<Tried>,
+    flags: &Guide,
+) -> Result<()> {
     if let Some(path) = opened.out.latents().filter(|_| !tried.is_empty()) {
         let latents: Vec<_> = tried.iter().map(|one| one.latents.clone()).collect();
         let size = opened.job.latent_size();
@@ -191,6 +225,7 @@ fn sum_up(opened: &mut Opened, mut tried: Vec<Tried>, flags: &Guide) -> Result<(
         return Ok(());
     }
     tried.sort_by(|a, b| rank::best_first(a.score, b.score));
+    opened.report.say(&rank::by_whom(judges));
     for (place, one) in tried.iter().enumerate() {
         let line = format!("{}. seed {}, score {:.4}", place + 1, one.seed, one.score);
         opened.report.say(&line);

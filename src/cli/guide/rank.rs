@@ -28,7 +28,7 @@ use crate::{
     picture::{Picture, file},
     session::{
         Guiding, Materials, Size,
-        guide::{aims, scores},
+        guide::{Judge, Verdict, aims, judged, judges, scores, together},
     },
     tensor::Device,
 };
@@ -66,7 +66,10 @@ pub struct Rank {
 /// A picture with what guides say of it; greater is better.
 struct Ranked<'a> {
     path: &'a Path,
+    /// By the guides.
     scores: Vec<(String, f32)>,
+    /// By who judges in their place.
+    verdicts: Vec<Verdict>,
     together: f64,
 }
 
@@ -87,20 +90,25 @@ pub fn rank(flags: &Rank, talk: Talk) -> Result<Exit> {
     let materials = materials::of(&guides, &mut report)?;
     let opening = Device::open(flags.place.device, flags.place.precision.into());
     let device = pollster::block_on(opening)?;
-    let mut judges = Vec::new();
+    let mut sized = Vec::new();
     let mut ranked = Vec::new();
     for path in &flags.files {
         if stop::asked() {
             return Ok(Exit::Interrupted);
         }
         let picture = opened(path, &mut report)?;
-        let aims = judging(&mut judges, &picture, &guides, &materials, &device)?;
+        let (aims, judges) = judging(&mut sized, &picture, &guides, &materials, &device)?;
         let scores = pollster::block_on(scores(aims, &picture, &device))?;
+        let verdicts = pollster::block_on(judged(judges, &picture, &device))?;
         ranked.push(Ranked {
             path,
-            together: together(&scores, &guides),
+            together: together(judges, &verdicts),
             scores,
+            verdicts,
         });
+    }
+    if let Some((.., judges)) = sized.first() {
+        report.say(&by_whom(judges));
     }
     ranked.sort_by(|a, b| best_first(a.together, b.together));
     ranked.truncate(flags.keep.unwrap_or(usize::MAX));
@@ -114,18 +122,18 @@ pub fn rank(flags: &Rank, talk: Talk) -> Result<Exit> {
 }
 
 /// Guides for pictures of one size; some depend on it.
-type Judges = Vec<([usize; 2], Vec<Aim>)>;
+type Sized = Vec<([usize; 2], Vec<Aim>, Vec<Judge>)>;
 
 fn judging<'a>(
-    judges: &'a mut Judges,
+    sized: &'a mut Sized,
     picture: &Picture,
     guides: &[Guiding],
     materials: &Materials,
     device: &Device,
-) -> Result<&'a [Aim]> {
+) -> Result<(&'a [Aim], &'a [Judge])> {
     let size = [picture.width_px(), picture.height_px()];
-    let known = judges.iter().position(|(known, _)| *known == size);
-    let at = known.unwrap_or(judges.len());
+    let known = sized.iter().position(|(known, ..)| *known == size);
+    let at = known.unwrap_or(sized.len());
     if known.is_none() {
         let [width_px, height_px] = size;
         let whole = Size {
@@ -133,17 +141,32 @@ fn judging<'a>(
             height_px,
         };
         let made = pollster::block_on(aims(guides, materials, whole, device))?;
-        judges.push((size, made));
+        let others = judges(guides, &made, materials, whole, device);
+        let others = pollster::block_on(others)?;
+        sized.push((size, made, others));
     }
-    Ok(&judges[at].1)
+    let (_, aims, judges) = &sized[at];
+    Ok((aims, judges))
 }
 
-/// The scores of all guides in one number, each as much as it counts.
-pub fn together(scores: &[(String, f32)], guides: &[Guiding]) -> f64 {
-    let weighted = scores.iter().zip(guides);
-    weighted
-        .map(|((_, score), guiding)| f64::from(*score) * guiding.weight)
-        .sum()
+/// Says whose word the order is.
+pub fn by_whom(judges: &[Judge]) -> String {
+    let named = |held_out: bool| {
+        let some = judges.iter().filter(|judge| judge.is_held_out == held_out);
+        let names: Vec<_> = some.map(|judge| judge.name.as_str()).collect();
+        names.join(", ")
+    };
+    match (named(true), named(false)) {
+        (others, own) if own.is_empty() => {
+            format!("ranked by who did not guide ({others})")
+        }
+        (others, own) if others.is_empty() => {
+            format!("ranked by the guides themselves: nobody else can judge {own}")
+        }
+        (others, own) => format!(
+            "ranked by who did not guide ({others}), and by the guides themselves where nobody else can judge ({own})"
+        ),
+    }
 }
 
 /// Scores in order. What is no number comes last.
@@ -160,18 +183,25 @@ pub fn best_first(a: f64, b: f64) -> Ordering {
 
 fn line(place: usize, one: &Ranked<'_>, talk: Talk) -> String {
     let path = one.path.display().to_string();
+    let both = one.verdicts.iter().zip(&one.scores);
     if talk.json {
-        let scores: Vec<_> = one
-            .scores
-            .iter()
-            .map(|(guide, score)| json!({"guide": guide, "score": score}))
+        let scores: Vec<_> = both
+            .map(|(verdict, (guide, own))| {
+                json!({"guide": guide, "score": verdict.score, "held_out": verdict.is_held_out, "guides_own": own})
+            })
             .collect();
         return json!({"place": place, "path": path, "score": one.together, "scores": scores})
             .to_string();
     }
-    let said = one.scores.iter();
-    let said: Vec<_> = said
-        .map(|(guide, score)| format!("{guide} {score:.4}"))
+    let said: Vec<_> = both
+        .map(|(verdict, (guide, own))| {
+            let score = verdict.score;
+            if verdict.is_held_out {
+                format!("{guide} {score:.4} (the guide itself says {own:.4})")
+            } else {
+                format!("{guide} {score:.4}")
+            }
+        })
         .collect();
     format!("{place}. {path}  {}", said.join(", "))
 }

@@ -4,13 +4,12 @@ use std::cell::RefCell;
 
 use super::{
     Loss,
-    crop::Crop,
     losses::unit,
     yunet::{Face, YuNet},
 };
 use crate::{
     error::{Error, Result},
-    guidance::universal::Guide,
+    guidance::{crop::Crop, universal::Guide},
     models::{Prepared, published::Encoder},
     tensor::{LocalFuture, Tensor},
 };
@@ -144,7 +143,12 @@ impl FaceIdentity {
         otherwise: f32,
     ) -> Result<Tensor> {
         let found = self.found.take();
-        assert_eq!(found.len(), image.shape()[0], "prepared for these pictures");
+        if found.len() != image.shape()[0] {
+            return Err(Error::Request(
+                "the face guide was asked about pictures that it was not prepared for: have it look for faces first"
+                    .to_owned(),
+            ));
+        }
         let rows = found.into_iter().enumerate().map(|(row, square)| {
             let Some(square) = square else {
                 return Ok(image.device().tensor([1], vec![otherwise]));
@@ -174,10 +178,8 @@ impl Guide for FaceIdentity {
         })
     }
 
-    /// How far each face is from the target's; 0 where there is none.
-    ///
-    /// # Panics
-    /// When nobody [prepared](Guide::prepare) for these pictures.
+    /// How far each face is from the target's; 0 where there is none. An error where nobody [prepared](Guide::prepare) for
+    /// these pictures.
     fn loss(&self, image: &Tensor) -> Result<Tensor> {
         let loss = self.settings.loss;
         self.each(image, |found| loss.between(found, &self.wanted), 0.0)

@@ -1,6 +1,5 @@
 //! Guides that are networks: what one says of a picture is pulled towards a target.
 
-mod crop;
 mod detector;
 mod face;
 mod losses;

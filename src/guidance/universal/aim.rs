@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::Window;
 use crate::{
     error::Result,
+    guidance::crop,
     tensor::{LocalFuture, Tensor, Unary},
 };
 
@@ -23,6 +24,12 @@ pub trait Guide {
     /// When the device fails.
     fn prepare<'a>(&'a self, _image: &'a Tensor) -> LocalFuture<'a, Result<usize>> {
         Box::pin(async { Ok(0) })
+    }
+
+    /// How far a picture may be moved, as a share of its width and height, and still be the same to it; nothing where
+    /// each pixel counts.
+    fn sway(&self) -> f32 {
+        0.0
     }
 
     /// How far each picture is from what is wanted.
@@ -50,6 +57,8 @@ pub trait Guide {
 /// A guide, how much it counts among others, and in which steps.
 #[derive(Clone)]
 pub struct Aim {
+    /// What it is called among others.
+    pub name: String,
     /// The guide.
     pub guide: Rc<dyn Guide>,
     /// Its loss is multiplied by this.
@@ -62,6 +71,7 @@ impl Aim {
     /// A guide that counts once, in all steps.
     pub fn new(guide: Rc<dyn Guide>) -> Self {
         Self {
+            name: guide.name().to_owned(),
             guide,
             weight: 1.0,
             window: Window::ALL,
@@ -86,13 +96,13 @@ pub struct Losses {
 ///
 /// # Errors
 /// When the device fails, or a guide cannot look at pictures of this size.
-pub async fn losses(aims: &[&Aim], image: &Tensor) -> Result<Losses> {
+pub async fn losses(aims: &[&Aim], image: &Tensor, looks: usize) -> Result<Losses> {
     let image = image.affine(0.5, 0.5);
     let mut each = Vec::new();
     let mut skipped = 0;
     for aim in aims {
         skipped = skipped.max(aim.guide.prepare(&image.detached()).await?);
-        each.push(aim.guide.loss(&image)?);
+        each.push(looked(&*aim.guide, &image, looks)?);
     }
     let weighted = each
         .iter()
@@ -104,6 +114,23 @@ pub async fn losses(aims: &[&Aim], image: &Tensor) -> Result<Losses> {
         each,
         skipped,
     })
+}
+
+/// A guide's loss, the mean over as many looks where it does not mind.
+///
+/// A small network can be pleased by a picture that is right to the pixel and shows nothing; seen from a little elsewhere,
+/// such a picture pleases no more.
+fn looked(guide: &dyn Guide, image: &Tensor, looks: usize) -> Result<Tensor> {
+    let sway = guide.sway();
+    if looks < 2 || sway == 0.0 {
+        return guide.loss(image);
+    }
+    let batch = image.shape()[0];
+    let views: Vec<_> = (0..looks)
+        .map(|look| crop::view(image, look, sway))
+        .collect();
+    let losses = guide.loss(&Tensor::concat(&views.iter().collect::<Vec<_>>(), 0))?;
+    Ok(losses.reshape([looks, batch]).mean(&[0]).reshape([batch]))
 }
 
 /// How good a guide finds pictures: greater is better, `[B]`.

@@ -27,6 +27,7 @@ impl Along {
             Self::Constant => 1.0,
             Self::Increase => at.kept() / at.mean_kept,
             Self::Decrease => (1.0 - at.kept()) / (1.0 - at.mean_kept),
+            Self::Noise => at.from.alphas_cumprod.recip().mul_add(1.0, -1.0).sqrt(),
         }
     }
 }
@@ -120,7 +121,7 @@ impl Universal {
     /// Each guide's losses under its name.
     pub(super) fn named(&self, at: &Place, each: &[Vec<f32>]) -> Vec<(String, Vec<f32>)> {
         let aims = self.counting(at).into_iter().zip(each);
-        aims.map(|(aim, losses)| (aim.guide.name().to_owned(), losses.clone()))
+        aims.map(|(aim, losses)| (aim.name.clone(), losses.clone()))
             .collect()
     }
 }

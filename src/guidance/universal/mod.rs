@@ -20,7 +20,7 @@ mod statistics;
 mod step;
 
 pub use aim::{Aim, Guide, scored};
-pub use presets::{Preset, Recipe};
+pub use presets::{Kind, Preset, Recipe};
 pub use settings::{
     Along, Backward, Descent, Effect, Forward, Settings, Smoothing, Space, Through, Window,
 };

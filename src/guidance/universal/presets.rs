@@ -39,6 +39,39 @@ pub enum Preset {
     Tfg,
 }
 
+/// What a guide looks for, as far as settings depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Pictures compared pixel by pixel.
+    Pixels,
+    /// A mean colour.
+    Colour,
+    /// Where there is something.
+    Shape,
+    /// Which things are where.
+    Places,
+    /// What a picture looks like, whatever it shows.
+    Style,
+    /// What a text says.
+    Text,
+    /// What a picture is called.
+    Name,
+    /// Whose face it is.
+    Face,
+    /// Whatever a network from a file says.
+    Network,
+}
+
+impl Kind {
+    /// Whether it is one of the small networks that know the default model's pictures.
+    fn knows_pictures(self) -> bool {
+        matches!(
+            self,
+            Self::Shape | Self::Places | Self::Style | Self::Text | Self::Name
+        )
+    }
+}
+
 /// A preset's settings, and the job's that go with them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recipe {
@@ -87,13 +120,13 @@ impl Preset {
         }
     }
 
-    /// Its settings.
+    /// Its settings for a kind of guide.
     ///
     /// The published recipes are those of
     /// <https://github.com/arpitbansal297/Universal-Guided-Diffusion/blob/ff82f88/README.md>.
-    pub fn recipe(self) -> Recipe {
+    pub fn recipe(self, kind: Kind) -> Recipe {
         match self {
-            Self::Reference => published(2000.0, 2, 50, None),
+            Self::Reference => reference(kind),
             Self::Face => published(20_000.0, 2, 500, Some(7.5)),
             Self::Segmentation => published(400.0, 10, 500, Some(1.5)),
             Self::Painting => published(400.0, 10, 500, Some(2.0)),
@@ -103,7 +136,7 @@ impl Preset {
                 recipe.settings.through = Through::Uncond;
                 recipe
             }
-            Self::Fast => fast(),
+            Self::Fast => fast(kind),
             Self::Freedom => {
                 let settings = Settings {
                     forward: Some(Forward {
@@ -224,15 +257,54 @@ fn ancestral(settings: Settings, cfg_scale: f64) -> Recipe {
     }
 }
 
-fn fast() -> Recipe {
-    Recipe {
-        settings: Settings {
+/// Looks of guides that are small networks.
+const LOOKS: usize = 4;
+
+/// Published guidance with what suits each kind; the recipes that its authors give are presets of their own.
+///
+/// The gradients of small networks differ in size by orders of magnitude, from guide to guide and from step to step: no weight suits
+/// them all, so that theirs are counted in units of what the prompt moves.
+fn reference(kind: Kind) -> Recipe {
+    let mut recipe = published(2000.0, 2, 50, None);
+    if kind.knows_pictures() {
+        recipe.settings.forward = Some(Forward {
+            automatic: true,
+            ..forward(1.5)
+        });
+        recipe.settings.recurrences = vec![4];
+        recipe.settings.looks = LOOKS;
+    }
+    recipe
+}
+
+fn fast(kind: Kind) -> Recipe {
+    let settings = if kind.knows_pictures() {
+        Settings {
+            backward: Some(Backward {
+                descent: Descent::Plain {
+                    strength: 1.5,
+                    along: Along::Noise,
+                    automatic: true,
+                },
+                iterations: 1,
+                space: Space::Latents,
+            }),
+            // What is left unguided takes away what pleases the guide alone.
+            window: Window { from: 0.0, to: 0.6 },
+            looks: LOOKS,
+            ..Settings::default()
+        }
+    } else {
+        Settings {
             backward: Some(plain(0.1, true, 3)),
             window: Window { from: 0.1, to: 0.9 },
             recurrences: vec![2],
             recurrence_window: Window { from: 0.3, to: 0.6 },
             ..behind()
-        },
+        }
+    };
+    Recipe {
+        settings,
         steps: 25,
         cfg_scale: None,
         eta: 0.0,

@@ -66,6 +66,8 @@ pub enum Along {
     Increase,
     /// With the share of signal that a step adds.
     Decrease,
+    /// With the noise that is left, in units of the signal: as a change of the predicted noise moves the clean estimate.
+    Noise,
 }
 
 /// Guidance by the gradient with respect to the noisy latents.
@@ -160,6 +162,8 @@ pub struct Settings {
     /// Noise on the estimates that are judged, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub smoothing: Option<Smoothing>,
+    /// How often guides look at a picture that need not stay where it is to the pixel, each time from a little elsewhere.
+    pub looks: usize,
     /// Differentiates the loss's square root, as DPS does.
     pub root: bool,
     /// The steps that are guided.
@@ -186,6 +190,7 @@ impl Default for Settings {
             forward: None,
             backward: None,
             smoothing: None,
+            looks: 1,
             root: false,
             window: Window::ALL,
             recurrences: vec![1],
@@ -230,6 +235,9 @@ impl Settings {
         }
         if self.recurrences.is_empty() || self.recurrences.contains(&0) {
             return Err("each step is taken at least once: recurrences begin at 1".to_owned());
+        }
+        if self.looks == 0 {
+            return Err("guides look at least once: looks begin at 1".to_owned());
         }
         let mut numbers = vec![("clip", self.clip.unwrap_or(1.0))];
         if let Some(forward) = self.forward {

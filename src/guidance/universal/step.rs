@@ -255,7 +255,7 @@ impl Universal {
 
     /// The losses of a picture in [-1, 1].
     pub(super) async fn judge_image(&self, image: &Tensor, at: &Place) -> Result<Losses> {
-        let mut losses = aim::losses(&self.counting(at), image).await?;
+        let mut losses = aim::losses(&self.counting(at), image, self.settings.looks).await?;
         if self.settings.root {
             losses.sum = losses.sum.unary(crate::tensor::Unary::Sqrt);
         }

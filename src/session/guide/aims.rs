@@ -10,6 +10,7 @@ use crate::{
         universal::{
             Aim, Guide,
             guides::{Observation, Operator, covering},
+            scored,
         },
     },
     models::guides::Eyes,
@@ -65,7 +66,7 @@ impl Materials {
         Ok(Rc::new(Memory::new(file.path.clone(), bytes)))
     }
 
-    fn matched(&self) -> Result<&dyn Files> {
+    pub(super) fn matched(&self) -> Result<&dyn Files> {
         self.matched.as_deref().ok_or_else(|| {
             Error::Request(
                 "the networks that this guide needs do not come with this build".to_owned(),
@@ -102,9 +103,10 @@ pub async fn aims(
     device: &Device,
 ) -> Result<Vec<Aim>> {
     let mut eyes: Option<Rc<Eyes>> = None;
-    let mut aims = Vec::new();
+    let mut aims: Vec<Aim> = Vec::new();
     for guiding in guides {
         let target = &guiding.target;
+        let name = free_name(target.name(), &aims);
         let guide: Rc<dyn Guide> = if target.needs_eyes() {
             let opened = match eyes.take() {
                 Some(opened) => opened,
@@ -118,12 +120,24 @@ pub async fn aims(
             network::guide(target, materials, size, device).await?
         };
         aims.push(Aim {
+            name,
             guide,
             weight: guiding.weight,
             window: guiding.window,
         });
     }
     Ok(aims)
+}
+
+/// A guide's name, with a number where others are called so.
+fn free_name(name: &str, taken: &[Aim]) -> String {
+    let numbered = |number: usize| match number {
+        1 => name.to_owned(),
+        _ => format!("{name} {number}"),
+    };
+    let names = (1..).map(numbered);
+    let is_free = |name: &String| taken.iter().all(|aim| aim.name != *name);
+    names.into_iter().find(is_free).expect("numbers do not end")
 }
 
 /// How good guides find a picture, each by its name; greater is better.
@@ -138,9 +152,8 @@ pub async fn scores(
     let image = picture.to_unit(device);
     let mut scores = Vec::new();
     for aim in aims {
-        aim.guide.prepare(&image).await?;
-        let score = aim.guide.score(&image)?.read().await?[0];
-        scores.push((aim.guide.name().to_owned(), score));
+        let score = scored(&*aim.guide, &image).await?.read().await?[0];
+        scores.push((aim.name.clone(), score));
     }
     Ok(scores)
 }

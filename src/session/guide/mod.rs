@@ -1,6 +1,7 @@
 //! Universal guidance as a job asks for it: which guides, towards what, and how.
 
 mod aims;
+mod judges;
 mod network;
 mod published;
 mod target;
@@ -10,13 +11,14 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 pub use aims::{Materials, aims, scores};
+pub use judges::{Judge, Verdict, judged, judges, together};
 pub use target::{NamedFile, Reading, Target, Wanted};
 
 use super::{CheckedJob, Job, SamplerName};
 use crate::{
     diffusion::{Noise, noise},
     error::{Error, Result},
-    guidance::universal::{Aim, Preset, Settings, Universal, Window},
+    guidance::universal::{Aim, Kind, Preset, Recipe, Settings, Universal, Window},
     models::Autoencoder,
 };
 
@@ -84,7 +86,14 @@ impl GuideJob {
     /// The settings, those of the preset where none are chosen.
     pub fn settings(&self) -> Settings {
         let chosen = self.settings.clone();
-        chosen.unwrap_or_else(|| self.preset.recipe().settings)
+        chosen.unwrap_or_else(|| self.recipe().settings)
+    }
+
+    /// The preset as it suits the first guide, which is the one that counts most to whoever asked.
+    pub fn recipe(&self) -> Recipe {
+        let first = self.guides.first();
+        let kind = first.map_or(Kind::Pixels, |guiding| guiding.target.guides());
+        self.preset.recipe(kind)
     }
 
     /// What guides one picture.
@@ -146,12 +155,7 @@ pub(super) fn check(job: &mut Job) -> Result<()> {
     };
     guide.check(job)?;
     if guide.settings.is_none() {
-        let recipe = guide.preset.recipe();
-        guide.settings = Some(recipe.settings);
-        // A job has no other way to say that it leaves this open.
-        if job.eta == 0.0 {
-            job.eta = recipe.eta;
-        }
+        guide.settings = Some(guide.recipe().settings);
     }
     job.guide = Some(guide);
     Ok(())
@@ -160,9 +164,14 @@ pub(super) fn check(job: &mut Job) -> Result<()> {
 impl Job {
     /// Steps and guidance scale of its guides' preset, if it has one.
     pub(super) fn usual_for_guide(&self) -> (Option<usize>, Option<f64>) {
-        let recipe = self.guide.as_ref().map(|guide| guide.preset.recipe());
+        let recipe = self.guide.as_ref().map(GuideJob::recipe);
         recipe.map_or((None, None), |recipe| {
             (Some(recipe.steps), recipe.cfg_scale)
         })
+    }
+
+    /// The share of fresh noise that goes with its guides' preset, if it has one.
+    pub(super) fn usual_eta(&self) -> Option<f64> {
+        Some(self.guide.as_ref()?.recipe().eta)
     }
 }

@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::{Error, Result},
-    guidance::network::{
-        Loss,
-        matched::{Boxed, Trait},
+    guidance::{
+        network::{
+            Loss,
+            matched::{Boxed, Trait},
+        },
+        universal::Kind,
     },
     models::{Input, published::Normalisation},
 };
@@ -223,6 +226,25 @@ impl Target {
             Self::Class { .. } => "class",
             Self::Face { .. } => "face",
             Self::Network { .. } => "network",
+        }
+    }
+
+    /// What its guide looks for, as far as settings depend on it.
+    pub fn guides(&self) -> Kind {
+        match self {
+            _ if !self.files().is_empty() && !matches!(self, Self::Face { .. }) => Kind::Network,
+            Self::Inpaint { .. }
+            | Self::Blur { .. }
+            | Self::Enlarge { .. }
+            | Self::Edges { .. } => Kind::Pixels,
+            Self::Colour { .. } => Kind::Colour,
+            Self::Segmentation { .. } => Kind::Shape,
+            Self::Detection { .. } => Kind::Places,
+            Self::Style { .. } => Kind::Style,
+            Self::Text { .. } => Kind::Text,
+            Self::Class { .. } => Kind::Name,
+            Self::Face { .. } => Kind::Face,
+            Self::Network { .. } => Kind::Network,
         }
     }
 

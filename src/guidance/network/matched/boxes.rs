@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::answer;
+use super::{PLACED_SWAY, answer};
 use crate::{
     error::{Error, Result},
     guidance::{network::losses::softplus, universal::Guide},
@@ -162,6 +162,10 @@ impl Boxed {
 impl Guide for Boxes {
     fn name(&self) -> &'static str {
         "detection"
+    }
+
+    fn sway(&self) -> f32 {
+        PLACED_SWAY
     }
 
     fn loss(&self, image: &Tensor) -> Result<Tensor> {

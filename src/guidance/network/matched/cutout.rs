@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::PLACED_SWAY;
 use crate::{
     error::{Error, Result},
     guidance::{network::losses::softplus, universal::Guide},
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// Keeps a quotient from 0.
-const EPS: f64 = 1e-6;
+pub(super) const EPS: f64 = 1e-6;
 
 /// Pulls towards pictures whose foreground has a given shape.
 pub struct Cutout {
@@ -92,6 +93,10 @@ impl Guide for Cutout {
         "segmentation"
     }
 
+    fn sway(&self) -> f32 {
+        PLACED_SWAY
+    }
+
     /// The mean over cells of the cross-entropy of foreground and background.
     fn loss(&self, image: &Tensor) -> Result<Tensor> {
         let logits = self.seen(image)?;
@@ -105,9 +110,13 @@ impl Guide for Cutout {
         let device = seen.device();
         let found = seen.greater(&device.tensor([1, 1, 1, 1], vec![0.0]));
         let wanted = self.wanted.greater(&device.tensor([1, 1, 1, 1], vec![0.5]));
-        let axes = [1, 2, 3];
-        let both = found.min(&wanted).sum(&axes);
-        let either = found.max(&wanted).sum(&axes).affine(1.0, EPS);
-        Ok(both.div(&either).reshape([image.shape()[0]]))
+        Ok(shared(&found, &wanted, EPS).reshape([image.shape()[0]]))
     }
+}
+
+/// What two masks share, as a part of what either covers, `[B, 1, 1, 1]`.
+pub(super) fn shared(a: &Tensor, b: &Tensor, eps: f64) -> Tensor {
+    let axes = [1, 2, 3];
+    let either = a.max(b).sum(&axes).affine(1.0, eps);
+    a.min(b).sum(&axes).div(&either)
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::SWAY;
 use crate::{
     error::{Error, Result},
     guidance::{network::losses::arcsine, universal::Guide},
@@ -93,6 +94,10 @@ impl Meaning {
 impl Guide for Meaning {
     fn name(&self) -> &'static str {
         "text"
+    }
+
+    fn sway(&self) -> f32 {
+        SWAY
     }
 
     fn loss(&self, image: &Tensor) -> Result<Tensor> {

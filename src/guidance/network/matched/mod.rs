@@ -4,6 +4,7 @@
 //! judges what these have guided ([`scorer`]).
 
 mod boxes;
+mod contrast;
 mod cutout;
 mod meaning;
 mod naming;
@@ -11,6 +12,7 @@ mod scorer;
 mod style;
 
 pub use boxes::{Boxed, Boxes};
+pub use contrast::Contrast;
 pub use cutout::Cutout;
 pub use meaning::{Angle, Meaning};
 pub use naming::Naming;
@@ -21,6 +23,11 @@ use crate::{
     error::{Error, Result},
     models::guides::{Eyes, Question},
 };
+
+/// How far a picture may be moved to whoever asks what it shows.
+const SWAY: f32 = 0.1;
+/// How far it may be to whoever asks where things are: about a cell of the mask.
+const PLACED_SWAY: f32 = 0.03;
 
 /// Which of a question's answers is called `name`; spelled in any case.
 fn answer(eyes: &Eyes, question: Question, name: &str) -> Result<usize> {

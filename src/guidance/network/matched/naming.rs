@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::answer;
+use super::{SWAY, answer};
 use crate::{
     error::{Error, Result},
     guidance::{network::Loss, universal::Guide},
@@ -84,6 +84,10 @@ impl Naming {
 impl Guide for Naming {
     fn name(&self) -> &str {
         self.question.name()
+    }
+
+    fn sway(&self) -> f32 {
+        SWAY
     }
 
     /// The negative logarithm of the share that the name has.

@@ -5,10 +5,10 @@
 
 use std::rc::Rc;
 
-use super::{Boxed, Boxes, Cutout, Naming, Style, Trait, answer};
+use super::{Boxed, Boxes, Contrast, Cutout, Naming, Style, Trait, answer};
 use crate::{
     error::{Error, Result},
-    guidance::{network::crop::Crop, universal::Guide},
+    guidance::{crop::Crop, universal::Guide},
     models::guides::{Eyes, Question, SIZE_PX},
     tensor::Tensor,
 };
@@ -31,7 +31,7 @@ pub enum Goal<'a> {
 /// Who scores pictures for a goal by these eyes, which are to be others than the guide's; none where they cannot tell.
 ///
 /// Eyes that only name things tell of a box whether what is cut out there is the thing, and of a text whether the things and
-/// places that it names are there.
+/// places that it names are there. A foreground they do not see: it is what differs from the border ([`Contrast`]).
 ///
 /// # Errors
 /// When the goal is none that these eyes know, or the device fails.
@@ -42,7 +42,7 @@ pub async fn scorer(judge: &Rc<Eyes>, goal: Goal<'_>) -> Result<Option<Rc<dyn Gu
         Goal::Boxed(boxes) if sees_places => Some(Rc::new(Boxes::new(judge, boxes)?)),
         Goal::Boxed(boxes) => Some(Rc::new(Parts::new(judge, boxes)?)),
         Goal::Mask(mask) if sees_places => Some(Rc::new(Cutout::mask(judge, mask).await?)),
-        Goal::Mask(_) => None,
+        Goal::Mask(mask) => Some(Rc::new(Contrast::new(mask))),
         Goal::Style(picture) => Some(Rc::new(Style::new(judge, picture, Trait::Gram).await?)),
         Goal::Text(text) => {
             let named = named(judge, text)?;

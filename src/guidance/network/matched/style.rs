@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use super::SWAY;
 use crate::{
     error::Result,
     guidance::{network::Loss, universal::Guide},
@@ -79,6 +80,10 @@ fn gram(map: &Tensor) -> Tensor {
 impl Guide for Style {
     fn name(&self) -> &'static str {
         "style"
+    }
+
+    fn sway(&self) -> f32 {
+        SWAY
     }
 
     /// The mean over maps of the squared difference of Gram matrices, in units of the wanted ones'; or 1 less the cosine.

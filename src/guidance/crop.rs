@@ -1,4 +1,4 @@
-//! A part of a picture in a network's size.
+//! Parts of a picture, in another size or from a little elsewhere.
 
 use crate::tensor::Tensor;
 
@@ -37,10 +37,45 @@ impl Crop {
         let down = shares(self.top, self.sides[1], height, size[1]);
         let across = device.tensor([width, size[0]], across);
         let down = device.tensor([height, size[1]], down);
-        let rows = image.permute(&[0, 1, 3, 2]).matmul(&across, None);
-        let columns = rows.permute(&[0, 2, 3, 1]).matmul(&down, None);
-        columns.permute(&[0, 3, 2, 1])
+        made_of(image, &across, &down)
     }
+}
+
+/// A picture as it looks from a little elsewhere: the same ones each time it is asked for, spread evenly.
+///
+/// `sway` is how far it moves at most, as a share of width and height; it comes as much nearer or goes as much farther.
+///
+/// # Shapes
+/// - `image` and what is returned: `[B, H, W, 3]`
+pub fn view(image: &Tensor, look: usize, sway: f32) -> Tensor {
+    // The additive recurrence with the least discrepancy known in three dimensions: powers of the inverse of the real root of
+    // x^4 = x + 1 (Roberts 2018, <https://extremelearning.com.au/unreasonable-effectiveness-of-quasirandom-sequences/>).
+    const STEPS: [f32; 3] = [0.819_172_5, 0.671_043_6, 0.549_700_5];
+    let [across, down, nearer] = STEPS.map(|step| 2.0 * (look as f32 * step).fract() - 1.0);
+    // The first view is from the middle.
+    let [across, down, nearer] = if look == 0 {
+        [0.0; 3]
+    } else {
+        [across, down, nearer]
+    };
+    let [_, height, width, _] = image.dims();
+    let side = 1.0 + sway * nearer;
+    let from = |at: f32| sway * at + (1.0 - side) / 2.0;
+    let stretch = |from: f32, extent: usize| {
+        let whole = extent as f32;
+        shares(from * whole, side * whole, extent, extent)
+    };
+    let device = image.device();
+    let across = device.tensor([width, width], stretch(from(across), width));
+    let down = device.tensor([height, height], stretch(from(down), height));
+    made_of(image, &across, &down)
+}
+
+/// Each pixel the sum of others, along both axes.
+fn made_of(image: &Tensor, across: &Tensor, down: &Tensor) -> Tensor {
+    let rows = image.permute(&[0, 1, 3, 2]).matmul(across, None);
+    let columns = rows.permute(&[0, 2, 3, 1]).matmul(down, None);
+    columns.permute(&[0, 3, 2, 1])
 }
 
 /// What share each of `extent` pixels has in each of `count` that cover `side` pixels from `from` on, `[extent, count]`: a
@@ -91,6 +126,21 @@ mod tests {
                 .fold(0.0, f32::max);
             assert!(off < 1e-5, "{size}: {off}");
         }
+    }
+
+    #[test]
+    fn the_first_view_is_the_picture_and_others_are_near_it() {
+        let device = Device::cpu().unwrap();
+        let numbers = (0..16 * 12 * 3).map(|at| at as f32 / 576.0).collect();
+        let image = device.tensor([1, 16, 12, 3], numbers);
+        let off = |look: usize| {
+            let view = read(&view(&image, look, 0.1));
+            let pairs = view.into_iter().zip(read(&image));
+            pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        assert!(off(0) < 1e-6);
+        // A picture that brightens from its top by 1 to its bottom moves by at most a tenth, and is stretched as much.
+        assert!((1..8).all(|look| off(look) > 1e-3 && off(look) < 0.2));
     }
 
     #[test]
