@@ -10,11 +10,21 @@ use crate::{
     weights::{WeightSource, disk::DiskFile, fingerprint::sha256, guides, recognise::Format},
 };
 
+/// What is read whole has no more bytes. It is also what the format of ONNX files ends at.
+const LONGEST_BYTES: u64 = 2 << 30;
+
 /// A file as a job remembers it: where it is, wherever the job is replayed from, and what is in it.
 ///
 /// # Errors
 /// When it cannot be read.
 pub fn named(path: &Path) -> Result<NamedFile> {
+    let bytes = pollster::block_on(DiskFile::open(path)?.size_bytes())?;
+    if bytes > LONGEST_BYTES && !is_weights(path)? {
+        return Err(Error::Request(format!(
+            "{} has {bytes} bytes, and a picture or an ONNX network has no more than {LONGEST_BYTES}: take a smaller one",
+            path.display()
+        )));
+    }
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     Ok(NamedFile {
         path: whole.display().to_string(),

@@ -446,9 +446,12 @@ fn published_networks_that_cannot_guide_are_refused_in_a_sentence() {
     fs::create_dir(desk.path("empty")).unwrap();
     let clip = weights("clip.pth");
     fs::write(desk.path("cut.pth"), &fs::read(&clip).unwrap()[..9000]).unwrap();
+    let vast = fs::File::create(desk.path("vast.onnx")).unwrap();
+    // Nothing of it is stored.
+    vast.set_len(5 << 30).unwrap();
     let [cells, small] = ["cells.onnx", "small.onnx"].map(network);
     let before = desk.files();
-    let cases: [(&[&str], i32, &str); 15] = [
+    let cases: [(&[&str], i32, &str); 16] = [
         (
             &["--class", "dog", "--clip", &clip],
             2,
@@ -519,6 +522,11 @@ fn published_networks_that_cannot_guide_are_refused_in_a_sentence() {
             ],
             2,
             "a loss of their own",
+        ),
+        (
+            &["--onnx", "vast.onnx", "--target-class", "0"],
+            2,
+            "take a smaller one",
         ),
         (
             &["--onnx", &network("loop.onnx"), "--target-class", "0"],
