@@ -32,6 +32,7 @@ class Choices:
     dyed: float = 0.15
     two: float = 0.15
     sided: float = 0.15
+    sized: float = 0.3  # small or big, where there is only one thing
     turned: float = 12.0  # degrees, at most
     varied: float = 0.0  # how far photographs are recoloured and cut small: a place is to be known, not its few photographs
     all_pairs: bool = True  # else things are never seen on the backgrounds that `evaluate` asks for
@@ -142,7 +143,7 @@ class Composer:
         two = things[1] != NO_THING
         dye = 1 + dice.randrange(len(world.DYES)) if not two and dice.random() < choices.dyed else 0
         side = dice.choice(["left", "right"]) if not two and dice.random() < choices.sided else ""
-        size = "" if two or dice.random() < 0.7 else dice.choice(["small", "big"])
+        size = dice.choice(["small", "big"]) if not two and dice.random() < choices.sized else ""
         if side and size == "big":
             size = ""
         wide = [dice.uniform(*((0.34, 0.48) if two else world.SIZES[size])) for _ in things]

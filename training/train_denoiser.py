@@ -133,6 +133,7 @@ def main(arguments=None):
     parser.add_argument("--scenes", type=float, default=0.4, help="share of pictures with a photograph behind")
     parser.add_argument("--dyed", type=float, default=0.15, help="share of pictures with a thing in another colour")
     parser.add_argument("--two", type=float, default=0.0, help="share of pictures with two things")
+    parser.add_argument("--posed", action="store_true", help="one thing in the middle, upright, no photographs: what a short training can learn")
     parser.add_argument("--stock", type=int, default=4096, help="encoded pictures that are held")
     parser.add_argument("--renew", type=int, default=1, help="pictures of them that are made anew in a step")
     parser.add_argument("--steps", type=int, default=20000)
@@ -151,7 +152,10 @@ def main(arguments=None):
     torch.manual_seed(5)
     words = Words(args.tokenizer)
     parts = networks(args, words).to(args.device)
-    choices = Choices(scenes=args.scenes, dyed=args.dyed, two=args.two, all_pairs=False)
+    if args.posed:
+        choices = Choices(scenes=0, dyed=0, two=0, sided=0, sized=0, turned=5, all_pairs=False)
+    else:
+        choices = Choices(scenes=args.scenes, dyed=args.dyed, two=args.two, all_pairs=False)
     composer = Composer(args.pack, args.size, 5, choices, device=args.device)
     autoencoder = checkpoint.read(args.model, "vae").to(args.device).eval()
     latents = Latents(composer, autoencoder, args.device, args.stock)
