@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from . import checkpoint, world
 from .compose import NO_COLOUR, NO_SCENE, NO_THING, Choices, Composer, held_out, sheet
 from .export_guides import averaged
+from .networks.guides import pool
 from .sample import draw
 from .train_guides import tokens
 from .words import Words
@@ -92,7 +93,7 @@ def frechet(a, b):
 def features(network, images):
     """What the scorer pools from pictures, in pieces."""
     shrunk = F.interpolate(images, (64, 64), mode="bilinear", antialias=True)
-    return torch.cat([network.pool(network.trunk(piece)) for piece in shrunk.split(50)])
+    return torch.cat([pool(network.trunk(piece)) for piece in shrunk.split(50)])
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """Writes trained guides as the program reads them, norms melted into the convolutions.
 
     python -m training.export_guides --eyes runs/eyes --scorer runs/scorer --pack pack --out models/guides
+    python -m training.export_guides --identity runs/identity --pack pack --out models/guides
 """
 
 import argparse
@@ -10,19 +11,33 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from . import checkpoint, loop, world
-from .networks.guides import folded
+from .networks.guides import Likeness, folded
 from .train_guides import make
 from .words import Words
 
 
-def averaged(run, words):
-    """A run's networks with their averaged weights, and how far it was."""
+def kept(run):
+    """A run's checkpoint."""
     state = loop.load(Path(run) / "checkpoint.pt")
     if state is None:
         raise SystemExit(f"{run} holds no checkpoint: train first")
+    return state
+
+
+def averaged(run, words):
+    """A run's networks with their averaged weights, and how far it was."""
+    state = kept(run)
     networks = make(state["config"], words, state["config"]["names"]["thing"])
     networks.load_state_dict(state["average"])
     return networks.eval(), state["step"]
+
+
+def likeness(run):
+    """The same of a training of identities."""
+    state = kept(run)
+    network = Likeness(state["config"])
+    network.load_state_dict(state["average"])
+    return network.eval(), state["step"]
 
 
 def settings(eyes, things, text=None):
@@ -46,6 +61,15 @@ def settings(eyes, things, text=None):
         settings += ("max_position_embeddings", "hidden_act", "layer_norm_eps")
         made["text"] = {name: text[name] for name in settings}
     return made
+
+
+def write_likeness(network, out, bits=16):
+    """`identity.json` and `identity.safetensors`: eyes that answer no question."""
+    out.mkdir(parents=True, exist_ok=True)
+    save_file(checkpoint.narrowed(folded(network), bits), out / "identity.safetensors")
+    nothing = {"thing": [], "colour": [], "scene": [], "dye": []}
+    made = network.config | {"lateral": 0, "names": nothing}
+    (out / "identity.json").write_text(json.dumps(made, indent=2) + "\n")
 
 
 UNUSED_BY_SCORER = ("embed.", "lateral.", "smooth.", "mask.", "heat.", "box.")
@@ -77,6 +101,7 @@ def main(arguments=None):
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--eyes", type=Path)
     parser.add_argument("--scorer", type=Path)
+    parser.add_argument("--identity", type=Path)
     parser.add_argument("--tokenizer", type=Path, default=Path("models/mini/tokenizer"))
     parser.add_argument("--bits", type=int, choices=[8, 16], default=16)
     parser.add_argument("--out", type=Path, default=Path("models/guides"))
@@ -87,8 +112,17 @@ def main(arguments=None):
         if run:
             networks, step = averaged(run, words)
             write_eyes(networks, things, args.out, name, args.bits)
-            size = (args.out / f"{name}.safetensors").stat().st_size
-            print(f"{name}: {size / 1e3:.0f} kB after {step} steps")
+            report(args.out, name, step)
+    if args.identity:
+        network, step = likeness(args.identity)
+        write_likeness(network, args.out, args.bits)
+        report(args.out, "identity", step)
+
+
+def report(out, name, step):
+    """Says what was written."""
+    size = (out / f"{name}.safetensors").stat().st_size
+    print(f"{name}: {size / 1e3:.0f} kB after {step} steps")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What every training shares: checkpoints that are resumed exactly, an average of the weights, and a clock."""
+"""What every training shares: flags, checkpoints that are resumed exactly, an average of the weights, and a clock."""
 
 import math
 import os
@@ -6,6 +6,76 @@ import time
 from pathlib import Path
 
 import torch
+
+
+def flags(parser, steps, batch, rate):
+    """The flags that every training has, with these for defaults."""
+    parser.add_argument("--pack", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints; goes on where it stopped")
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--rate", type=float, default=rate)
+    parser.add_argument("--stop", type=int, help="end after this step, as if the minutes were over")
+    parser.add_argument("--minutes", type=float, default=600)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=2)
+
+
+def begin(parser, arguments):
+    """Reads the flags, and gives torch its threads."""
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    return args
+
+
+class Training:
+    """A network on its way down, step by step, from where the run's checkpoint stopped.
+
+    `others` are what else makes the next step the one that it would have been: each has a `state` and can `resume` from it.
+    """
+
+    def __init__(self, args, network, decay, weight_decay, clip, trained=None, **others):
+        self.args, self.network, self.clip, self.others = args, network, clip, others
+        self.trained = list((trained or network).parameters())
+        self.optimiser = torch.optim.AdamW(self.trained, args.rate, weight_decay=weight_decay)
+        self.average = Average(network, decay)
+        self.path, self.done = args.run / "checkpoint.pt", 0
+        if state := load(self.path):
+            self.done = state["step"]
+            network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.average.resume(state["average"], self.done)
+            for name, other in others.items():
+                other.resume(state[name])
+            set_dice(state["random"])
+
+    def run(self, loss, **about):
+        """Steps down `loss()`, which draws its own batch, until all steps are made or the minutes over; `about` is kept too."""
+
+        def step(index):
+            for group in self.optimiser.param_groups:
+                group["lr"] = rate(index, self.args.steps, self.args.rate)
+            found = loss()
+            self.optimiser.zero_grad()
+            found.backward()
+            torch.nn.utils.clip_grad_norm_(self.trained, self.clip)
+            self.optimiser.step()
+            self.average.update(self.network)
+            return float(found.detach())
+
+        def keep(index):
+            state = {
+                "step": index,
+                "network": self.network.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "average": self.average.weights,
+                "random": dice(),
+            }
+            save(self.path, state | {name: other.state() for name, other in self.others.items()} | about)
+
+        last = min(self.args.steps, self.args.stop or self.args.steps)
+        self.done = run(last, self.done, self.args.minutes, step, keep)
+        return {"steps": self.done, "of": self.args.steps}
 
 
 class Average:

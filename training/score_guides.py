@@ -1,6 +1,6 @@
 """How well the guides do on pictures, photographs included, that they were not trained on.
 
-    python -m training.score_guides --pack pack --eyes runs/eyes --scorer runs/scorer
+    python -m training.score_guides --pack pack --eyes runs/eyes --scorer runs/scorer --identity runs/identity
 """
 
 import argparse
@@ -11,7 +11,8 @@ import torch
 from torch.nn import functional as F
 
 from .compose import NO_SCENE, NO_THING, Choices, Composer
-from .export_guides import averaged
+from .export_guides import averaged, likeness
+from .portraits import Portraits
 from .train_guides import roughen, tokens
 from .words import Words
 
@@ -124,20 +125,36 @@ def retrieval(networks, batches, words):
     return {"picture of a text": right[0] / count, "text of a picture": right[1] / count}
 
 
+def same_people(network, portraits, people, rough=None):
+    """How often a person's other portrait is nearer than another person's; and how often it is the nearest of all `people`."""
+    nearer, nearest, rounds = 0.0, 0.0, 8
+    for _ in range(rounds):
+        images = portraits.batch(people, 2)
+        found = network(roughen(images, rough) if rough else images)
+        scores = found[::2] @ found[1::2].T
+        own = scores.diagonal()[:, None]
+        others = ~torch.eye(people, dtype=torch.bool)
+        nearer += float((scores < own)[others].float().mean()) / rounds
+        nearest += float((scores.argmax(1) == torch.arange(people)).float().mean()) / rounds
+    return {"nearer than another's": nearer, f"nearest of {people}": nearest}
+
+
 @torch.no_grad()
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pack", type=Path, required=True)
     parser.add_argument("--eyes", type=Path)
     parser.add_argument("--scorer", type=Path)
+    parser.add_argument("--identity", type=Path)
     parser.add_argument("--tokenizer", type=Path, default=Path("models/mini/tokenizer"))
     parser.add_argument("--pictures", type=int, default=600)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     words = Words(args.tokenizer)
-    composer = Composer(args.pack, 128, SEED, Choices(), unseen=True)
-    batches = [composer.batch(50) for _ in range(args.pictures // 50)]
+    if args.eyes or args.scorer:
+        composer = Composer(args.pack, 128, SEED, Choices(), unseen=True)
+        batches = [composer.batch(50) for _ in range(args.pictures // 50)]
     report = {}
     for name, run in (("eyes", args.eyes), ("scorer", args.scorer)):
         if not run:
@@ -151,6 +168,13 @@ def main(arguments=None):
             report["mask IoU"] = overlap(eyes, batches)
             report["mAP50"] = mean_precision(eyes, batches)
             report["retrieval of 100"] = retrieval(networks, batches, words)
+    if args.identity:
+        network, report["identity steps"] = likeness(args.identity)
+        portraits = Portraits(args.pack, SEED, unseen=True)
+        people = min(100, len(portraits.people))
+        report["identity"] = same_people(network, portraits, people)
+        torch.manual_seed(SEED)
+        report["identity, spoilt portraits"] = same_people(network, portraits, people, portraits.random)
     print(json.dumps(report, indent=1))
 
 

@@ -44,11 +44,24 @@ def config(channels):
     }
 
 
-def crop(images, side, generator):
-    """The same random square of every picture; one drawing a batch is enough, things lie anywhere."""
-    room = images.shape[-1] - side
-    top, left = (int(torch.randint(0, room // 8 + 1, (), generator=generator)) * 8 for _ in range(2))
-    return images[:, :, top : top + side, left : left + side]
+class Crops:
+    """Cuts the same random square out of every picture of a batch; one drawing is enough, things lie anywhere."""
+
+    def __init__(self, side, seed):
+        self.side, self.generator = side, torch.Generator().manual_seed(seed)
+
+    def __call__(self, images):
+        room = images.shape[-1] - self.side
+        top, left = (int(torch.randint(0, room // 8 + 1, (), generator=self.generator)) * 8 for _ in range(2))
+        return images[:, :, top : top + self.side, left : left + self.side]
+
+    def state(self):
+        """To resume with."""
+        return self.generator.get_state()
+
+    def resume(self, state):
+        """Goes on from a state."""
+        self.generator.set_state(state)
 
 
 def difference(found, wanted):
@@ -69,76 +82,36 @@ def fidelity(network, composer, count=64):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints; goes on where it stopped")
+    loop.flags(parser, steps=20000, batch=16, rate=6e-4)
     parser.add_argument("--start", type=Path, help="a model to begin with instead of random weights")
     parser.add_argument("--decoder-only", action="store_true", help="leave the encoder, and so the latents, as they are")
     parser.add_argument("--channels", type=int, default=64)
     parser.add_argument("--size", type=int, default=128, help="of the pictures that crops are taken from")
     parser.add_argument("--crop", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=20000)
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=6e-4)
-    parser.add_argument("--stop", type=int, help="end after this step, as if the minutes were over")
-    parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--bf16", action="store_true")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args(arguments)
-    torch.set_num_threads(args.threads)
+    args = loop.begin(parser, arguments)
     torch.manual_seed(3)
     composer = Composer(args.pack, args.size, 3, CHOICES, device=args.device)
     network = checkpoint.read(args.start, "vae") if args.start else Autoencoder(config(args.channels))
     network.to(args.device)
     trained = network.decoder if args.decoder_only else network
-    optimiser = torch.optim.AdamW(trained.parameters(), args.rate, weight_decay=0)
-    average = loop.Average(network, 0.999)
-    generator = torch.Generator().manual_seed(3)
-    path, start = args.run / "checkpoint.pt", 0
-    if state := loop.load(path):
-        start = state["step"]
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.resume(state["average"], start)
-        composer.resume(state["composer"])
-        generator.set_state(state["crops"])
-        loop.set_dice(state["random"])
+    crop = Crops(args.crop, 3)
+    training = loop.Training(args, network, 0.999, 0, 1.0, trained, composer=composer, crops=crop)
 
-    def step(index):
-        for group in optimiser.param_groups:
-            group["lr"] = loop.rate(index, args.steps, args.rate)
-        images = crop(composer.batch(args.batch).images, args.crop, generator) * 2 - 1
+    def loss():
+        images = crop(composer.batch(args.batch).images) * 2 - 1
         with torch.autocast(torch.device(args.device).type, torch.bfloat16, enabled=args.bf16):
             with torch.set_grad_enabled(not args.decoder_only):
                 latents = network.encoder(images)
             # The U-Net's latents are never quite the encoder's.
             found = network.decoder(latents + 0.03 * torch.randn_like(latents))
-        loss = difference(found.float(), images)
+        lost = difference(found.float(), images)
         if not args.decoder_only:
-            loss = loss + SPREAD * (latents.float().square().mean() - 1).square()
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
-        optimiser.step()
-        average.update(network)
-        return float(loss.detach())
+            lost = lost + SPREAD * (latents.float().square().mean() - 1).square()
+        return lost
 
-    def keep(index):
-        loop.save(
-            path,
-            {
-                "step": index,
-                "network": network.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "average": average.weights,
-                "composer": composer.state(),
-                "crops": generator.get_state(),
-                "random": loop.dice(),
-            },
-        )
-
-    done = loop.run(min(args.steps, args.stop or args.steps), start, args.minutes, step, keep)
-    network.load_state_dict(average.weights)
+    done = training.run(loss)
+    network.load_state_dict(training.average.weights)
     unseen = Composer(args.pack, args.size, 901, CHOICES, unseen=True, device=args.device)
     if not args.decoder_only:
         images = unseen.batch(64).images * 2 - 1
@@ -146,7 +119,7 @@ def main(arguments=None):
             network.config["scaling_factor"] = float(1 / network.encoder(images).std())
     checkpoint.write(network.cpu(), args.run / "model", "vae")
     unseen = Composer(args.pack, args.size, 901, CHOICES, unseen=True)
-    print(json.dumps({"steps": done, "of": args.steps, "dB on unseen pictures": fidelity(network, unseen)}))
+    print(json.dumps(done | {"dB on unseen pictures": fidelity(network, unseen)}))
 
 
 if __name__ == "__main__":

@@ -123,9 +123,8 @@ def min_snr(alphas_cumprod):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pack", type=Path, required=True)
+    loop.flags(parser, steps=20000, batch=8, rate=3e-4)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints; goes on where it stopped")
     parser.add_argument("--tokenizer", type=Path, default=Path("models/mini/tokenizer"))
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--narrow", action="store_true", help="with --fresh: as small as can be, to try the whole out")
@@ -136,19 +135,11 @@ def main(arguments=None):
     parser.add_argument("--posed", action="store_true", help="one thing in the middle, upright, no photographs: what a short training can learn")
     parser.add_argument("--stock", type=int, default=4096, help="encoded pictures that are held")
     parser.add_argument("--renew", type=int, default=1, help="pictures of them that are made anew in a step")
-    parser.add_argument("--steps", type=int, default=20000)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--offset", type=float, default=0.08, help="noise that a whole channel shares")
     parser.add_argument("--decay", type=float, default=0.999, help="of the average of the weights")
-    parser.add_argument("--stop", type=int, help="end after this step, as if the minutes were over")
-    parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--bits", type=int, choices=[8, 16], default=16, help="of the weights that are written at the end")
     parser.add_argument("--bf16", action="store_true")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args(arguments)
-    torch.set_num_threads(args.threads)
+    args = loop.begin(parser, arguments)
     torch.manual_seed(5)
     words = Words(args.tokenizer)
     parts = networks(args, words).to(args.device)
@@ -159,22 +150,11 @@ def main(arguments=None):
     composer = Composer(args.pack, args.size, 5, choices, device=args.device)
     autoencoder = checkpoint.read(args.model, "vae").to(args.device).eval()
     latents = Latents(composer, autoencoder, args.device, args.stock)
-    optimiser = torch.optim.AdamW(parts.parameters(), args.rate, weight_decay=0.01)
-    average = loop.Average(parts, args.decay)
-    path, start = args.run / "checkpoint.pt", 0
-    if state := loop.load(path):
-        start = state["step"]
-        parts.load_state_dict(state["parts"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.resume(state["average"], start)
-        latents.resume(state["latents"])
-        loop.set_dice(state["random"])
-    else:
+    training = loop.Training(args, parts, args.decay, 0.01, 1.0, latents=latents)
+    if not training.done:
         latents.fill()
 
-    def step(index):
-        for group in optimiser.param_groups:
-            group["lr"] = loop.rate(index, args.steps, args.rate)
+    def loss():
         if args.renew:
             latents.more(args.renew)
         chosen = torch.randint(0, args.stock, (args.batch,))
@@ -184,34 +164,15 @@ def main(arguments=None):
         noise = torch.randn(x0.shape) + args.offset * torch.randn(*x0.shape[:2], 1, 1)
         t = torch.randint(0, 1000, (args.batch,))
         with torch.autocast(torch.device(args.device).type, torch.bfloat16, enabled=args.bf16):
-            loss = loss_of(parts, words, x0, captions, t.to(args.device), noise.to(args.device))
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
-        optimiser.step()
-        average.update(parts)
-        return float(loss.detach())
+            return loss_of(parts, words, x0, captions, t.to(args.device), noise.to(args.device))
 
-    def keep(index):
-        loop.save(
-            path,
-            {
-                "step": index,
-                "parts": parts.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "average": average.weights,
-                "latents": latents.state(),
-                "random": loop.dice(),
-            },
-        )
-
-    done = loop.run(min(args.steps, args.stop or args.steps), start, args.minutes, step, keep)
-    parts.load_state_dict(average.weights)
+    done = training.run(loss)
+    parts.load_state_dict(training.average.weights)
     for part in ("unet", "text_encoder"):
         checkpoint.write(parts[part].cpu(), args.run / "model", part, args.bits)
     checkpoint.write(autoencoder.cpu(), args.run / "model", "vae", args.bits)
     checkpoint.copy_rest(args.run / "model", tokenizer=args.tokenizer)
-    print(json.dumps({"steps": done, "of": args.steps}))
+    print(json.dumps(done))
 
 
 if __name__ == "__main__":

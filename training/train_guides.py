@@ -18,7 +18,7 @@ from .networks.text import ClipText
 from .words import Words
 
 NAMES = {"thing": None, "colour": len(world.COLOURS), "scene": 1 + len(world.SCENES), "dye": 1 + len(world.DYES)}
-EYES = {"widths": [24, 32, 64, 96], "lateral": 32, "embedding": 96, "places": True}
+EYES = {"widths": [24, 32, 64, 96], "lateral": 48, "embedding": 96, "places": True}
 SCORER = {"widths": [20, 40, 56, 112], "lateral": 8, "embedding": 8, "places": False}
 TEXT = {
     "hidden_act": "quick_gelu",
@@ -70,70 +70,29 @@ def make(config, words, things):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pack", type=Path, required=True)
-    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints; goes on where it stopped")
+    loop.flags(parser, steps=3000, batch=64, rate=4e-3)
     parser.add_argument("--tokenizer", type=Path, default=Path("models/mini/tokenizer"))
     parser.add_argument("--scorer", action="store_true")
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=4e-3)
-    parser.add_argument("--stop", type=int, help="end after this step, as if the minutes were over")
-    parser.add_argument("--minutes", type=float, default=600)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args(arguments)
-    torch.set_num_threads(args.threads)
+    args = loop.begin(parser, arguments)
     seed = 2 if args.scorer else 1
     torch.manual_seed(seed)
     words = Words(args.tokenizer)
     composer = Composer(args.pack, SIZE, seed, CHOICES, device=args.device)
     networks = make(SCORER if args.scorer else EYES, words, len(composer.names)).to(args.device)
-    optimiser = torch.optim.AdamW(networks.parameters(), args.rate, weight_decay=0.02)
-    average = loop.Average(networks, 0.995)
-    checkpoint = args.run / "checkpoint.pt"
-    start = 0
-    if state := loop.load(checkpoint):
-        start = state["step"]
-        networks.load_state_dict(state["networks"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.resume(state["average"], start)
-        composer.resume(state["composer"])
-        loop.set_dice(state["random"])
+    training = loop.Training(args, networks, 0.995, 0.02, 5.0, composer=composer)
 
-    def step(index):
-        for group in optimiser.param_groups:
-            group["lr"] = loop.rate(index, args.steps, args.rate)
+    def loss():
         batch = composer.batch(args.batch)
         seen = networks["eyes"](roughen(batch.images, composer.random))
-        loss = losses.names(seen, batch)
+        lost = losses.names(seen, batch)
         if not args.scorer:
-            loss = loss + 4 * losses.mask(seen, batch) + 0.5 * losses.boxes(seen, batch)
+            lost = lost + 4 * losses.mask(seen, batch) + 0.5 * losses.boxes(seen, batch)
             ids, ends = tokens(words, batch.captions)
             texts = networks["text"](ids.to(args.device), ends.to(args.device))
-            loss = loss + losses.pair(seen["embedding"], texts, TEMPERATURE, batch.captions)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(networks.parameters(), 5.0)
-        optimiser.step()
-        average.update(networks)
-        return float(loss.detach())
+            lost = lost + losses.pair(seen["embedding"], texts, TEMPERATURE, batch.captions)
+        return lost
 
-    def keep(index):
-        loop.save(
-            checkpoint,
-            {
-                "step": index,
-                "networks": networks.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "average": average.weights,
-                "composer": composer.state(),
-                "random": loop.dice(),
-                "config": networks["eyes"].config,
-            },
-        )
-
-    done = loop.run(min(args.steps, args.stop or args.steps), start, args.minutes, step, keep)
-    print(json.dumps({"steps": done, "of": args.steps}))
+    print(json.dumps(training.run(loss, config=networks["eyes"].config)))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,12 @@ class Trunk(nn.Module):
         return stages
 
 
+def pool(stages):
+    """What is in the picture, wherever it is: mean and greatest of the last map."""
+    last = stages[3]
+    return torch.cat([last.mean((2, 3)), last.amax((2, 3))], 1)
+
+
 class Eyes(nn.Module):
     """Trunk and heads: names, mask, boxes, and an embedding to compare with a text's."""
 
@@ -67,11 +73,6 @@ class Eyes(nn.Module):
         self.box = nn.Conv2d(lateral, 4, 1)
         nn.init.constant_(self.heat.bias, -4.0)
 
-    def pool(self, stages):
-        """What is in the picture, wherever it is: mean and greatest of the last map."""
-        last = stages[3]
-        return torch.cat([last.mean((2, 3)), last.amax((2, 3))], 1)
-
     def places(self, stages):
         """Where what is: a map of 1/4 of the picture's size."""
         x = self.lateral[2](stages[3])
@@ -84,7 +85,7 @@ class Eyes(nn.Module):
         if image.shape[2:] != (SIZE, SIZE):
             image = F.interpolate(image, (SIZE, SIZE), mode="bilinear", antialias=True)
         stages = self.trunk(image)
-        pooled = self.pool(stages)
+        pooled = pool(stages)
         # There are few photographs of a place: no single feature is to be what tells it.
         sparse = F.dropout(pooled, 0.3, self.training)
         seen = {head: layer(sparse if head == "scene" else pooled) for head, layer in self.names.items()}
@@ -94,6 +95,20 @@ class Eyes(nn.Module):
             seen["mask"] = F.pixel_shuffle(self.mask(places), 2)
             seen["heat"], seen["box"] = self.heat(places), self.box(places)
         return seen
+
+
+class Likeness(nn.Module):
+    """A portrait to an embedding that portraits of the same person share. The program reads it as eyes that answer no question."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.trunk = Trunk(config["widths"])
+        self.embed = nn.Linear(2 * config["widths"][3], config["embedding"])
+
+    def forward(self, image):
+        """`[B, 3, 64, 64]` in 0..1 to `[B, embedding]`, each 1 long."""
+        return F.normalize(self.embed(pool(self.trunk(image))), dim=1)
 
 
 class TextTower(nn.Module):
