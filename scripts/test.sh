@@ -10,6 +10,7 @@ test_everything() {
   part lints check_lints
   part native test_native
   part documentation test_documentation
+  part training training
   part wasm-lints check_wasm_lints
   if without_gpu; then
     part page test_page

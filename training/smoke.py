@@ -114,7 +114,7 @@ def a_guides_training_that_was_cut_in_two_is_that_of_one_piece(out, pack):
 
 def the_guide_of_identity_learns_and_resumes(out, pack):
     flags = ["--pack", pack, "--batch", 16, "--threads", 1]
-    falling(call(train_identity, *flags, "--run", out / "identity", "--steps", 100), 0.8)
+    falling(call(train_identity, *flags, "--run", out / "identity", "--steps", 100), 0.9)
     cut_in_two(train_identity, out / "identity-cut", *flags)
     call(export_guides, "--pack", pack, "--identity", out / "identity", "--out", out / "guides")
     report = json.loads(call(score_guides, "--pack", pack, "--identity", out / "identity"))

@@ -24,7 +24,13 @@ use crate::{
 /// Networks and embeddings are held as long as they are not more than this together; the newest always is.
 const FILE_BYTES: usize = 256 << 20;
 /// The networks that understand the default model's pictures.
-const MATCHED: [&str; 3] = ["eyes.json", "eyes.safetensors", "text.safetensors"];
+const MATCHED: [&str; 5] = [
+    "eyes.json",
+    "eyes.safetensors",
+    "text.safetensors",
+    "identity.json",
+    "identity.safetensors",
+];
 
 /// What guides are made of.
 pub struct Guides {

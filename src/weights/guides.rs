@@ -34,11 +34,14 @@ pub fn files() -> super::MemoryFiles {
         "eyes.safetensors",
         "text.safetensors",
         "scorer.json",
-        "scorer.safetensors"
+        "scorer.safetensors",
+        "identity.json",
+        "identity.safetensors",
     )
 }
 
-/// Reads `NAME.json` and `NAME.safetensors`: `eyes`, or the `scorer`, eyes that were trained otherwise to judge what these have guided.
+/// Reads `NAME.json` and `NAME.safetensors`: `eyes`; the `scorer`, eyes that were trained otherwise to judge what these have guided; or
+/// those of `identity`, which know drawn people again.
 ///
 /// # Errors
 /// When a file is missing or not what it should be, or the device has no room.

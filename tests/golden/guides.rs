@@ -2,7 +2,7 @@
 
 use guidestar::models::{
     Random,
-    config::EyesConfig,
+    config::{EyesConfig, Names},
     guides::{Eyes, Question, TextTower},
 };
 
@@ -26,6 +26,24 @@ fn eyes_see_what_those_of_training_see() {
         fixture.check("mask", &seen.mask(), limit);
         fixture.check("heat", &seen.heat(), limit);
         fixture.check("box", &seen.boxes(), limit);
+    }
+}
+
+#[test]
+fn people_have_the_embedding_that_training_gives_them() {
+    let fixture = Fixture::read("guides");
+    let mut config = eyes::config();
+    (config.lateral, config.text) = (0, None);
+    config.names = Names {
+        thing: Vec::new(),
+        colour: Vec::new(),
+        scene: Vec::new(),
+        dye: Vec::new(),
+    };
+    for device in devices().iter().take(DEVICES) {
+        let knows = Eyes::new(&config, &mut Random::new(device)).unwrap();
+        let person = knows.look(&fixture.tensor("image", device)).embedding();
+        fixture.check("person", &person, pass_limit(device));
     }
 }
 

@@ -17,14 +17,14 @@ def attend(q, k, v, causal=False):
 
 
 class GroupNorm(nn.GroupNorm):
-    """In f32 whatever is around it, as autocast has it on a GPU."""
+    """In its own parameters' numbers whatever is around it: in f32, as autocast has it on a GPU."""
 
     def forward(self, x):
-        return super().forward(x.float())
+        return super().forward(x.to(self.weight.dtype))
 
 
 class LayerNorm(nn.LayerNorm):
-    """In f32 whatever is around it."""
+    """In its own parameters' numbers whatever is around it."""
 
     def forward(self, x):
-        return super().forward(x.float())
+        return super().forward(x.to(self.weight.dtype))

@@ -62,6 +62,9 @@ pub struct Targets {
     /// Be named so: dog, or dye=red; the message for a wrong one lists them.
     #[arg(long, value_name = "NAME")]
     pub class: Option<String>,
+    /// Show the drawn person of this picture, as the networks know people that come with the program.
+    #[arg(long, value_name = "IMAGE")]
+    pub portrait: Option<PathBuf>,
     /// What networks from files are to say.
     #[command(flatten)]
     pub networks: Networks,
@@ -192,6 +195,10 @@ impl Targets {
         if let Some(name) = &self.class {
             let name = name.clone();
             targets.push(Target::Class { name });
+        }
+        if let Some(path) = &self.portrait {
+            let picture = materials::named(path)?;
+            targets.push(Target::Portrait { picture });
         }
         Ok(())
     }

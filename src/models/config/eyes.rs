@@ -21,13 +21,13 @@ pub struct Names {
 /// Settings of the eyes and of the text encoder that goes with them.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct EyesConfig {
-    /// What they tell apart.
+    /// What they tell apart; nothing at all for eyes that know people again.
     pub names: Names,
     /// Channels of the four feature maps.
     pub widths: [usize; 4],
     /// Channels of the map that mask and boxes are read from; 0 for eyes that only name things.
     pub lateral: usize,
-    /// Features of the embedding that pictures and texts share; 0 for eyes without one.
+    /// Features of the embedding that pictures share with texts, or with others of the same person; 0 for eyes without one.
     pub embedding: usize,
     /// The text encoder.
     #[serde(default)]

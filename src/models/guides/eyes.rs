@@ -125,7 +125,7 @@ pub struct Eyes {
     device: Device,
     config: EyesConfig,
     trunk: Trunk,
-    names: [Linear; 4],
+    names: [Option<Linear>; 4],
     embed: Option<Linear>,
     places: Option<Places>,
 }
@@ -143,7 +143,9 @@ impl Eyes {
         let mut head = |question: Question| {
             let name = format!("names.{}", question.name());
             let outputs = names(config, question).len();
-            Linear::new(scope.at(name), pooled, outputs)
+            (outputs > 0)
+                .then(|| Linear::new(scope.at(name), pooled, outputs))
+                .transpose()
         };
         let [thing, colour, scene, dye] = Question::ALL;
         let heads = [head(thing)?, head(colour)?, head(scene)?, head(dye)?];
@@ -205,6 +207,11 @@ impl Eyes {
         }
     }
 
+    /// Whether there is a question that they answer by a name; those that know people again have none.
+    pub fn answers_questions(&self) -> bool {
+        self.names.iter().any(Option::is_some)
+    }
+
     /// The answers to a question, in the order of the outputs.
     pub fn names(&self, question: Question) -> &[String] {
         names(&self.config, question)
@@ -263,11 +270,16 @@ impl Seen<'_> {
     ///
     /// # Shapes
     /// - returns `[B, names]`
+    ///
+    /// # Panics
+    /// When these eyes know no answer to it.
     pub fn logits(&self, question: Question) -> Tensor {
-        self.eyes.names[question as usize].forward(&self.pooled())
+        let head = self.eyes.names[question as usize].as_ref();
+        head.expect("eyes that answer this question")
+            .forward(&self.pooled())
     }
 
-    /// What a text of the same meaning has for an embedding, 1 long.
+    /// What a text of the same meaning, or a portrait of the same person, has for an embedding, 1 long.
     ///
     /// # Shapes
     /// - returns `[B, embedding]`

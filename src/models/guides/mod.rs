@@ -1,7 +1,8 @@
 //! Networks that understand the default model's pictures, for guides to pull with and for tests to measure by.
 //!
 //! [`Eyes`] see what is in a picture: [`Seen::logits`] names it, [`Seen::mask`] cuts it out, [`Seen::heat`] and [`Seen::boxes`] find
-//! it, [`Seen::embedding`] compares it with a text that went through a [`TextTower`], and [`Seen::stages`] are features whose
+//! it, [`Seen::embedding`] compares it with a text that went through a [`TextTower`] (or, where [`Eyes`] were trained so, with another
+//! portrait), and [`Seen::stages`] are features whose
 //! statistics are its style. All of it is differentiable with respect to the picture.
 //!
 //! ```

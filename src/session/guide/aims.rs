@@ -6,7 +6,7 @@ use super::{Guiding, NamedFile, Reading, Target, network};
 use crate::{
     error::{Error, Result},
     guidance::{
-        network::matched::{Angle, Boxes, Cutout, Meaning, Naming, Style},
+        network::matched::{Angle, Boxes, Cutout, Likeness, Meaning, Naming, Style},
         universal::{
             Aim, Guide,
             guides::{Observation, Operator, covering},
@@ -107,7 +107,11 @@ pub async fn aims(
     for guiding in guides {
         let target = &guiding.target;
         let name = free_name(target.name(), &aims);
-        let guide: Rc<dyn Guide> = if target.needs_eyes() {
+        let guide: Rc<dyn Guide> = if let Target::Portrait { picture } = target {
+            let knows = networks::eyes(materials.matched()?, "identity", device).await?;
+            let picture = materials.picture(picture)?.to_unit(device);
+            Rc::new(Likeness::new(&Rc::new(knows), &picture)?)
+        } else if target.needs_eyes() {
             let opened = match eyes.take() {
                 Some(opened) => opened,
                 None => Rc::new(networks::eyes(materials.matched()?, "eyes", device).await?),

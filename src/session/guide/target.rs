@@ -112,6 +112,11 @@ pub enum Target {
         /// The name, `dog`; or with its question, `dye=red`.
         name: String,
     },
+    /// A picture of the person whom this one shows, as the default model's world draws people.
+    Portrait {
+        /// The picture.
+        picture: NamedFile,
+    },
     /// A picture with the face of this one.
     Face {
         /// The picture.
@@ -224,6 +229,7 @@ impl Target {
             Self::Style { .. } => "style",
             Self::Text { .. } => "text",
             Self::Class { .. } => "class",
+            Self::Portrait { .. } => "portrait",
             Self::Face { .. } => "face",
             Self::Network { .. } => "network",
         }
@@ -257,6 +263,7 @@ impl Target {
             | Self::Edges { picture }
             | Self::Segmentation { picture, .. }
             | Self::Style { picture, .. }
+            | Self::Portrait { picture }
             | Self::Face { picture, .. } => vec![picture],
             Self::Network { wanted, .. } => match wanted {
                 Wanted::Picture { picture } => vec![picture],
@@ -299,7 +306,7 @@ impl Target {
             Self::Segmentation { network, .. }
             | Self::Style { network, .. }
             | Self::Text { network, .. } => network.is_none(),
-            Self::Detection { .. } | Self::Class { .. } => true,
+            Self::Detection { .. } | Self::Class { .. } | Self::Portrait { .. } => true,
             _ => false,
         }
     }

@@ -6,6 +6,7 @@
 mod boxes;
 mod contrast;
 mod cutout;
+mod likeness;
 mod meaning;
 mod naming;
 mod scorer;
@@ -14,6 +15,7 @@ mod style;
 pub use boxes::{Boxed, Boxes};
 pub use contrast::Contrast;
 pub use cutout::Cutout;
+pub use likeness::Likeness;
 pub use meaning::{Angle, Meaning};
 pub use naming::Naming;
 pub use scorer::{Goal, scorer};
