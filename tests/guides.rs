@@ -1,7 +1,7 @@
 //! The guides that come with the program understand pictures that they were not trained on.
 //!
 //! `tests/fixtures/composed` holds twelve pictures of things on plain colours and on photographs that training never saw,
-//! composed by other code than training's, with what is known of them.
+//! composed by other code than training's, with what is known of them; and two portraits each of six people whom training never saw.
 
 #![cfg(feature = "mini")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
@@ -11,7 +11,7 @@ use std::{fs, rc::Rc};
 use guidestar::{
     guidance::{
         network::matched::{
-            Angle, Boxed, Boxes, Contrast, Cutout, Goal, Meaning, Naming, Style, Trait, scorer,
+            Angle, Boxed, Boxes, Contrast, Cutout, Goal, Likeness, Meaning, Naming, Style, Trait, scorer,
         },
         universal::{Guide, scored},
     },
@@ -58,7 +58,11 @@ impl Composed {
     }
 
     fn images(&self, device: &Device) -> Tensor {
-        let tiles = self.tiles("pictures.png");
+        self.sheet("pictures.png", device)
+    }
+
+    fn sheet(&self, file: &str, device: &Device) -> Tensor {
+        let tiles = self.tiles(file);
         let bytes = tiles.iter().flat_map(RgbImage::as_raw);
         let elements = bytes.map(|&byte| f32::from(byte) / 255.0).collect();
         let size = self.size as usize;
@@ -315,6 +319,22 @@ fn guides_and_scorers_like_the_picture_best_that_shows_what_they_are_after() {
 }
 
 #[test]
+fn a_person_is_known_again() {
+    let (device, portraits) = (Device::cpu().unwrap(), Composed::read());
+    let knows = Rc::new(block_on(guides::eyes(&guides::files(), "identity", &device)).unwrap());
+    let people = portraits.columns as usize;
+    let images = portraits.sheet("portraits.png", &device);
+    let others = images.rows(people..2 * people);
+    let known = (0..people).map(|at| {
+        let person = images.rows(at..at + 1);
+        let guide = Likeness::new(&knows, &person).unwrap();
+        let itself = numbers(&guide.loss(&person).unwrap())[0];
+        best(&guide, &others, at) && itself.abs() < 1e-5
+    });
+    at_least(6, "people", known);
+}
+
+#[test]
 fn what_guides_cannot_be_after_is_refused_in_words() {
     let (device, eyes, _) = open();
     let eyes = Rc::new(eyes);
@@ -367,6 +387,10 @@ fn what_guides_cannot_be_after_is_refused_in_words() {
     refused(
         guide.loss(&larger).err(),
         "the mask is 64x64 and the picture 64x96",
+    );
+    refused(
+        Likeness::new(&eyes, &larger).err(),
+        "take those of identity",
     );
     let plain = block_on(Cutout::picture(&eyes, &larger));
     refused(plain.err(), "sees no thing in the target picture");
