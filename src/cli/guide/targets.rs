@@ -62,7 +62,7 @@ pub struct Targets {
     /// Be named so: dog, or dye=red; the message for a wrong one lists them.
     #[arg(long, value_name = "NAME")]
     pub class: Option<String>,
-    /// Show the drawn person of this picture, as the networks know people that come with the program.
+    /// Show the drawn person of this picture, with any face and anywhere.
     #[arg(long, value_name = "IMAGE")]
     pub portrait: Option<PathBuf>,
     /// What networks from files are to say.
