@@ -11,7 +11,8 @@ use std::{fs, rc::Rc};
 use guidestar::{
     guidance::{
         network::matched::{
-            Angle, Boxed, Boxes, Contrast, Cutout, Goal, Likeness, Meaning, Naming, Style, Trait, scorer,
+            Angle, Boxed, Boxes, Contrast, Cutout, Goal, Likeness, Meaning, Naming, Style, Trait,
+            scorer,
         },
         universal::{Guide, scored},
     },
