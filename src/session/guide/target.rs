@@ -249,7 +249,7 @@ impl Target {
             Self::Style { .. } => Kind::Style,
             Self::Text { .. } => Kind::Text,
             Self::Class { .. } => Kind::Name,
-            Self::Face { .. } => Kind::Face,
+            Self::Portrait { .. } | Self::Face { .. } => Kind::Face,
             Self::Network { .. } => Kind::Network,
         }
     }
