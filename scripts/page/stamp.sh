@@ -44,7 +44,7 @@ rm sw.js.bak
 mapfile -t large < <(find "page-$stamp" -type f -size +1k)
 gzip -9 -n -k "${large[@]}"
 if command -v brotli >/dev/null; then
-  brotli -q 11 -n -k "${large[@]}"
+  brotli -q 11 -k "${large[@]}"
 else
   echo "brotli is not installed: the page is packed with gzip alone" >&2
 fi
