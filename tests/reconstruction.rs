@@ -13,7 +13,7 @@ use guidestar::{
 };
 use pollster::block_on;
 
-const PROMPT: &str = "a lemon on an orange background";
+const PROMPT: &str = "a red apple on a yellow background";
 
 /// The picture that mini makes of its own latents, and what inversion and sampling make of it, in decibels.
 fn fidelity(picture: &Picture, steps: usize, cfg_scale: f64) -> f64 {
@@ -53,7 +53,7 @@ fn fidelity(picture: &Picture, steps: usize, cfg_scale: f64) -> f64 {
     psnr(mse(&made.unwrap().picture, &clean, None))
 }
 
-/// A lemon that other code composed.
+/// A red apple that other code composed.
 fn composed() -> Picture {
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -63,7 +63,7 @@ fn composed() -> Picture {
         .unwrap()
         .picture;
     let tile = Framing {
-        crop: Some("64,0,64,64".parse().unwrap()),
+        crop: Some("128,64,64,64".parse().unwrap()),
         ..Framing::default()
     };
     tile.apply(&sheet, [128, 128]).unwrap()
