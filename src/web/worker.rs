@@ -235,6 +235,11 @@ impl Inner {
     }
 
     async fn remove(&self, id: Id, name: &str) -> Result<()> {
+        // Nor would a loading that waits find it any more.
+        let loads = |asked: &Asked| matches!(asked, Asked::Load { model } if model == name);
+        for (id, _) in self.pictures.drop_waiting(loads) {
+            self.port.fail(id, &Error::Interrupted);
+        }
         self.studio.leave(name).await;
         let was_given = self.shelf.take_back(name);
         let is_stored = match Store::open().await {
