@@ -46,7 +46,7 @@ fn is_ideograph(c: char) -> bool {
 pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     iter::from_fn(move || {
-        rest = rest.trim_start();
+        rest = rest.trim_start_matches(|c| Kind::of(c) == Kind::Space);
         let first = rest.chars().next()?;
         let contraction = CONTRACTIONS.iter().find(|short| rest.starts_with(*short));
         let end = match (contraction, Kind::of(first)) {
@@ -72,8 +72,8 @@ impl Kind {
     fn of(c: char) -> Self {
         match c.general_category_group() {
             Group::Letter => Self::Letter,
-            // A mark, but an iota to those who ignore case.
-            _ if c == '\u{345}' => Self::Letter,
+            // An iota to those who ignore case, and a mark to others: the published pattern takes it for neither, and passes over it.
+            _ if c == '\u{345}' => Self::Space,
             Group::Number => Self::Digit,
             _ if c.is_whitespace() => Self::Space,
             _ => Self::Other,
@@ -92,6 +92,7 @@ mod tests {
         assert_eq!(cut("they'll've'"), ["they", "'ll", "'ve", "'"]);
         assert_eq!(cut("wow!!'s (a)"), ["wow", "!!'", "s", "(", "a", ")"]);
         assert_eq!(cut("é̂x½ ☃️"), ["é", "̂", "x", "½", "☃️"]);
+        assert_eq!(cut("σ\u{345}b"), ["σ", "b"]);
         assert!(cut(" \u{2003}\n").is_empty());
     }
 
