@@ -6,7 +6,7 @@ mod network;
 mod published;
 mod target;
 
-use std::rc::Rc;
+use std::{borrow::Borrow, rc::Rc};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,12 +43,8 @@ fn once() -> f64 {
     1.0
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over a reference"
-)]
-fn is_once(strength: &f64) -> bool {
-    (strength - once()).abs() < f64::EPSILON
+fn is_once(strength: impl Borrow<f64>) -> bool {
+    (strength.borrow() - once()).abs() < f64::EPSILON
 }
 
 fn always() -> Window {
