@@ -225,10 +225,12 @@ export class Models {
     }
     if (model.place !== "built-in") {
       const remove = async () => {
-        // Whatever is being made of it ends with it.
-        if (used) this.onuse("mini");
+        // Whatever is being made of it ends with it; one that was still being added is used only when that is done.
+        const leave = () => this.#current === model.name && this.onuse("mini");
+        leave();
         try {
           this.#listed(await this.engine.ask({ type: "remove", name: model.name }));
+          leave();
         } catch (error) {
           this.#wrong(error.message);
         }
