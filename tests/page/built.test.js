@@ -223,7 +223,8 @@ visitTest("a model can be removed while it is being loaded, and another of its n
     await models.getByLabel("Address of a .safetensors file").fill(added);
     await models.getByRole("button", { name: "Look at it" }).click();
     await models.getByRole("button", { name: "Add and store" }).click(PATIENCE);
-    // There as soon as it is whole, which is when its loading begins.
+    // In use as soon as its loading begins.
+    await models.locator(".model[data-used=true]", { hasText: "two.safetensors" }).waitFor(PATIENCE);
     await models.getByRole("button", { name: "Remove two.safetensors" }).click(PATIENCE);
     await models.getByText("two.safetensors", { exact: true }).waitFor({ ...PATIENCE, state: "detached" });
     await models.locator(".model", { hasText: "mini" }).getByText("in use").waitFor(PATIENCE);
