@@ -7,7 +7,8 @@ Writes job files, has `guidestar batch` do them and `guidestar measure` judge th
 with a plot and, where Pillow is there, a sheet of six edits. Needs Python 3.9 and nothing else. Started again, it goes on where it
 was, also with more pairs; the folder is one model's.
 
-With all 53 pairs it makes 583 pictures: about 35 minutes of one core for a model as small as mini.
+With all 53 pairs it makes 689 pictures: about 40 minutes of a core of its own for a model as small as mini; the edits that
+`--edits` names take two to five minutes each.
 """
 
 import argparse
@@ -38,21 +39,23 @@ def lent(method, steps, cfg_scale=7.5):
     return {"steps": steps, "cfg_scale": cfg_scale, "edit": {"method": method, "inversion_steps": steps}}
 
 
-def noised(strength):
-    return {"steps": 25, "cfg_scale": 7.5, "edit": {"method": "img2img", "strength": strength}}
+def noised(strength, cfg_scale=7.5):
+    return {"steps": 25, "cfg_scale": cfg_scale, "edit": {"method": "img2img", "strength": strength}}
 
 
 # The same for edits; behind it the method's line in the plot, and the point on it. The first is what the others are compared with.
 EDITS = {
-    "pnp-25": ("Plug-and-Play, 25 steps", lent("pnp", 25), "Plug-and-Play", "25 steps"),
-    "pnp-25-cfg3": ("the same, guidance 3", lent("pnp", 25, 3.0), "Plug-and-Play", "guidance 3"),
-    "img2img-0.5": ("img2img, strength 0.5", noised(0.5), "img2img", "0.5"),
-    "img2img-0.7": ("img2img, strength 0.7", noised(0.7), "img2img", "0.7"),
-    "img2img-0.85": ("img2img, strength 0.85", noised(0.85), "img2img", "0.85"),
-    "masactrl-25": ("MasaCtrl, 25 steps", lent("masactrl", 25), "MasaCtrl", "25 steps"),
-    "p2p-25": ("prompt-to-prompt, 25 steps", lent("prompt-to-prompt", 25), "prompt-to-prompt", "25 steps"),
-    "pnp-10": ("Plug-and-Play, 10 steps", lent("pnp", 10), "Plug-and-Play, 10 steps", "7.5"),
-    "pnp-10-cfg3": ("the same, guidance 3", lent("pnp", 10, 3.0), "Plug-and-Play, 10 steps", "guidance 3"),
+    "pnp-25": ("Plug-and-Play, guidance 7.5", lent("pnp", 25), "Plug-and-Play", "7.5"),
+    "pnp-25-cfg3": ("Plug-and-Play, guidance 3", lent("pnp", 25, 3.0), "Plug-and-Play", "3"),
+    "img2img-0.5": ("img2img, strength 0.5, guidance 7.5", noised(0.5), "img2img at 7.5", "0.5"),
+    "img2img-0.7": ("img2img, strength 0.7, guidance 7.5", noised(0.7), "img2img at 7.5", "0.7"),
+    "img2img-0.5-cfg3": ("img2img, strength 0.5, guidance 3", noised(0.5, 3.0), "img2img at 3", "0.5"),
+    "img2img-0.7-cfg3": ("img2img, strength 0.7, guidance 3", noised(0.7, 3.0), "img2img at 3", "0.7"),
+    "img2img-0.85-cfg3": ("img2img, strength 0.85, guidance 3", noised(0.85, 3.0), "img2img at 3", "0.85"),
+    "masactrl-25-cfg3": ("MasaCtrl, guidance 3", lent("masactrl", 25, 3.0), "MasaCtrl", "3"),
+    "p2p-25-cfg3": ("prompt-to-prompt, guidance 3", lent("prompt-to-prompt", 25, 3.0), "prompt-to-prompt", "3"),
+    "pnp-10": ("Plug-and-Play in 10 steps, guidance 7.5", lent("pnp", 10), "Plug-and-Play, 10 steps", "7.5"),
+    "pnp-10-cfg3": ("Plug-and-Play in 10 steps, guidance 3", lent("pnp", 10, 3.0), "Plug-and-Play, 10 steps", "3"),
 }
 
 # Key of a measure, its heading, and its digits.
@@ -223,7 +226,7 @@ def main():
         said += "\n" + of_edits
         title = "structure distance x 1000 (less is nearer to the source)"
         (given.folder / "edits.svg").write_text(plot(points(edits), title, "image-text score", 1000.0))
-        shown = [name for name in ("pnp-25", "img2img-0.7", "masactrl-25") if name in edits]
+        shown = [name for name in ("pnp-25-cfg3", "img2img-0.7-cfg3", "masactrl-25-cfg3") if name in edits]
         print(sheet(given.folder, shown, pairs), file=sys.stderr)
     (given.folder / "tables.md").write_text(said)
 

@@ -1,7 +1,7 @@
 """A plot of means with their standard errors, as SVG."""
 
 WIDE, HIGH, LEFT, TOP, BOTTOM = 720, 440, 70, 20, 50
-COLOURS = ("#b3261e", "#1d4ed8", "#15803d", "#7c3aed", "#b45309")
+COLOURS = ("#b3261e", "#1d4ed8", "#0e7490", "#15803d", "#7c3aed", "#b45309")
 
 
 def axis(numbers, start, end):

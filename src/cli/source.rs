@@ -72,11 +72,17 @@ pub fn frame(job: &Job, model: &Traits, report: &mut Report) -> Result<Framed> {
         return Err(Error::Request(text).into());
     }
     let picture = understood(&bytes, path, report)?;
+    let place = path.clone();
     let mut job = job.clone();
     if let Some(Source::Picture { sha256, .. }) = job.edit.as_mut().map(|edit| &mut edit.source) {
         *sha256 = sum;
     }
-    Ok(Framed::new(&job, Some(&picture), model)?)
+    let framed = Framed::new(&job, Some(&picture), model)?;
+    for message in &framed.warnings {
+        let message = format!("{place}: {message}");
+        report.event(&Event::Warning { message });
+    }
+    Ok(framed)
 }
 
 /// Finds the latents of a source: in the file that was named, in the cache, or by computing and storing them. `None` when the

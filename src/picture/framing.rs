@@ -189,6 +189,38 @@ impl Framing {
         })
     }
 
+    /// What is lost in bringing a picture to this size, in sentences: most of it, or that there is little in it.
+    ///
+    /// # Errors
+    /// When the part asked for is not inside the picture.
+    pub fn losses(&self, picture: &Picture, size: [usize; 2]) -> Result<Vec<String>> {
+        let part = self.part(picture)?;
+        let used = match self.fit {
+            Fit::Cover => part.middle(size),
+            Fit::ShorterSide => part,
+        };
+        let Crop {
+            width_px,
+            height_px,
+            ..
+        } = used;
+        let mut losses = Vec::new();
+        if 4 * width_px * height_px < part.width_px * part.height_px {
+            losses.push(format!(
+                "of {}x{} pixels only the middle {width_px}x{height_px} are used, because the result has another shape: crop the \
+                 picture to what matters",
+                part.width_px, part.height_px
+            ));
+        }
+        if 8 * width_px.min(height_px) < size[0].min(size[1]) {
+            losses.push(format!(
+                "{width_px}x{height_px} pixels are enlarged to {}x{}: there is little in them to begin with",
+                size[0], size[1]
+            ));
+        }
+        Ok(losses)
+    }
+
     /// The picture in this size.
     ///
     /// # Errors
@@ -246,6 +278,20 @@ fn shorter_side(part: Crop, side_px: usize) -> [usize; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_lost_is_said_only_where_it_is_much() {
+        let said = |width_px, height_px| {
+            let picture = Picture::filled(width_px, height_px, [9; 3]);
+            let losses = Framing::default().losses(&picture, [128, 128]).unwrap();
+            losses.join("; ")
+        };
+        assert_eq!(said(300, 200), "");
+        assert_eq!(said(16, 16), "");
+        assert!(said(1, 1).starts_with("1x1 pixels are enlarged to 128x128"));
+        assert!(said(30_000, 200).starts_with("of 30000x200 pixels only the middle 200x200"));
+        assert!(said(30_000, 4).contains("; 4x4 pixels are enlarged"));
+    }
 
     /// A picture whose left third is red, its middle green, its right blue.
     fn thirds(width_px: usize, height_px: usize) -> Picture {

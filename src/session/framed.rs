@@ -17,6 +17,8 @@ pub struct Framed {
     pub picture: Option<Picture>,
     /// The job, checked.
     pub job: CheckedJob,
+    /// What was lost in the picture on the way, in sentences.
+    pub warnings: Vec<String>,
 }
 
 impl Framed {
@@ -28,7 +30,11 @@ impl Framed {
         let source = job.edit.as_ref().map(|edit| &edit.source);
         let (Some(Source::Picture { crop, .. }), Some(picture)) = (source, picture) else {
             let job = job.check(model)?;
-            return Ok(Self { picture: None, job });
+            return Ok(Self {
+                picture: None,
+                job,
+                warnings: Vec::new(),
+            });
         };
         // The choices of a preset show once the job is checked; the size is not among them.
         let quirks = job.check(model)?.quirks.edit;
@@ -49,8 +55,11 @@ impl Framed {
         };
         let job = sized.check(model)?;
         let size = [job.size.width_px, job.size.height_px];
-        let picture = Some(framing.apply(picture, size)?);
-        Ok(Self { picture, job })
+        Ok(Self {
+            warnings: framing.losses(picture, size)?,
+            picture: Some(framing.apply(picture, size)?),
+            job,
+        })
     }
 
     /// Whether a device has room for the source's features beside all else.

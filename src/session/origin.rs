@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The format of stored trajectories.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Everything that the latents of a source depend on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -34,8 +34,9 @@ const RECONSTRUCTION: &str = "reconstruction";
 #[derive(Serialize, Deserialize)]
 struct About {
     origin: Origin,
-    /// The training timestep and the share of the signal at each level, cleanest first.
-    levels: Vec<(usize, f64)>,
+    /// The training timestep and the share of the signal at each level, cleanest first. The share is written as text, because
+    /// readers of JSON may be off by the last bit of a number, and a level is known by all of its bits.
+    levels: Vec<(usize, String)>,
 }
 
 impl Traced {
@@ -50,7 +51,7 @@ impl Traced {
             origin: self.origin.clone(),
             levels: levels
                 .iter()
-                .map(|level| (level.t, level.alphas_cumprod))
+                .map(|level| (level.t, level.alphas_cumprod.to_string()))
                 .collect(),
         };
         let about = serde_json::to_string(&about).expect("it is strings and finite numbers");
@@ -94,7 +95,7 @@ impl Traced {
         };
         let about: About = serde_json::from_str(about).map_err(|error| {
             wrong(&format!(
-                "what it says of itself cannot be read, so that it is damaged or of a later version: {error}"
+                "what it says of itself cannot be read, so that it is damaged or of another version: {error}"
             ))
         })?;
         let levels = levels(&about.levels)
@@ -125,11 +126,20 @@ impl Traced {
 }
 
 /// Levels from the cleanest, each noisier than the one before; `None` when they are not.
-fn levels(said: &[(usize, f64)]) -> Option<Vec<Level>> {
-    let possible = said.iter().all(|(_, a)| *a > 0.0 && *a <= 1.0);
-    let rising = said.windows(2).all(|pair| pair[1].1 < pair[0].1);
-    let level = |&(t, alphas_cumprod): &(usize, f64)| Level { alphas_cumprod, t };
-    (possible && rising && !said.is_empty()).then(|| said.iter().map(level).collect())
+fn levels(said: &[(usize, String)]) -> Option<Vec<Level>> {
+    let level = |(t, share): &(usize, String)| {
+        let alphas_cumprod: f64 = share.parse().ok()?;
+        let possible = alphas_cumprod > 0.0 && alphas_cumprod <= 1.0;
+        possible.then_some(Level {
+            alphas_cumprod,
+            t: *t,
+        })
+    };
+    let levels: Vec<Level> = said.iter().map(level).collect::<Option<_>>()?;
+    let rising = levels
+        .windows(2)
+        .all(|pair| pair[1].alphas_cumprod < pair[0].alphas_cumprod);
+    (rising && !levels.is_empty()).then_some(levels)
 }
 
 /// Height and width, and so many rows of `[h, w, 4]`.
@@ -226,6 +236,30 @@ mod tests {
     }
 
     #[test]
+    fn every_level_of_a_schedule_survives_to_the_bit() {
+        let mut share = 1.0;
+        let mut level = |t: usize| {
+            share *= 1.0 - (0.000_85 + 0.000_011 * t as f64);
+            Level {
+                alphas_cumprod: share,
+                t,
+            }
+        };
+        let row = vec![0.0; 4];
+        let mut trajectory = Trajectory::new([1, 1], level(0), row.clone());
+        for t in 1..1000 {
+            trajectory.push(level(t), row.clone());
+        }
+        let traced = Traced {
+            origin: origin("m", 8, 7, ""),
+            trajectory: Rc::new(trajectory),
+            reconstruction: row,
+        };
+        let found = read(traced.to_bytes()).unwrap();
+        assert_eq!(found.trajectory.levels(), traced.trajectory.levels());
+    }
+
+    #[test]
     fn damaged_files_are_refused() {
         let whole = traced().to_bytes();
         for length in 0..whole.len() {
@@ -238,8 +272,9 @@ mod tests {
         };
         for (from, to) in [
             ("guidestar.trajectory", "guidestar.trajectorz"),
-            ("[1,0.5]", "[1,0.1]"),
-            ("[1,0.5]", "[1,1.5]"),
+            ("[1,\"0.5\"]", "[1,\"0.1\"]"),
+            ("[1,\"0.5\"]", "[1,\"1.5\"]"),
+            ("[1,\"0.5\"]", "[1,\"1/2\"]"),
             ("\"steps\"", "\"stepz\""),
             ("latents\"", "latentz\""),
         ] {

@@ -137,6 +137,10 @@ impl Edits {
         if let Some(picture) = &framed.picture {
             self.show(id, SourceName::Picture, picture, None)?;
         }
+        for message in &framed.warnings {
+            let message = message.clone();
+            self.port.event(id, Event::Warning { message });
+        }
         let dtype = session.device().dtype();
         // What is held is forgotten when another model is loaded: there its name will do for what it is.
         let model = print.unwrap_or(&job.model);

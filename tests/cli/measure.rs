@@ -4,6 +4,7 @@ use std::fs;
 
 use image::{Rgb, RgbImage};
 use predicates::{prelude::PredicateBooleanExt as _, str::contains};
+use safetensors::SafeTensors;
 use serde_json::Value;
 
 use super::desk::Desk;
@@ -121,4 +122,67 @@ fn what_cannot_be_measured_is_refused() {
             .stderr(contains(said))
             .stdout("");
     }
+}
+
+/// What a network makes of a picture in each place: so many numbers for each of so many places.
+fn features(desk: &Desk, network: &str, output: &str, picture: &str) -> Vec<Vec<f64>> {
+    let mut command = desk.run(&[
+        "models", "run", network, "--image", picture, "--output", output,
+    ]);
+    let saved = ["--device", "cpu", "--save", "features.safetensors"];
+    command.args(saved).assert().success();
+    let bytes = fs::read(desk.path("features.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let view = file.tensor(output).unwrap();
+    let &[1, channels, h, w] = view.shape() else {
+        panic!("{:?}", view.shape())
+    };
+    let (words, _) = view.data().as_chunks::<4>();
+    let at = |place: usize, channel: usize| f32::from_le_bytes(words[channel * h * w + place]);
+    let numbers = |place| {
+        (0..channels)
+            .map(|channel| f64::from(at(place, channel)))
+            .collect()
+    };
+    (0..h * w).map(numbers).collect()
+}
+
+/// Cosines of all pairs of places.
+fn similarities(places: &[Vec<f64>]) -> Vec<f64> {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let cosine = |a: &Vec<f64>, b: &Vec<f64>| dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(1e-8);
+    let pairs = places
+        .iter()
+        .flat_map(|a| places.iter().map(move |b| (a, b)));
+    pairs.map(|(a, b)| cosine(a, b)).collect()
+}
+
+#[test]
+fn layouts_are_compared_by_the_features_of_any_network() {
+    let desk = desk();
+    let network = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/onnx/small.onnx"
+    );
+    let compared = |output: &str| {
+        let pair = ["one/a.png", "--against", "other/a.png"];
+        let flags = ["--features", network, "--output", output, "--device", "cpu"];
+        let mut command = desk.run(&["measure", "--json"]);
+        command.args(pair).args(flags).assert()
+    };
+    let run = compared("pooled").success().get_output().stdout.clone();
+    let row: Value = serde_json::from_slice(&run).unwrap();
+    let found = row["structure"].as_f64().unwrap();
+    let [one, other] = ["one/a.png", "other/a.png"]
+        .map(|picture| similarities(&features(&desk, network, "pooled", picture)));
+    let squares = one.iter().zip(&other).map(|(a, b)| (a - b).powi(2));
+    let wanted = squares.sum::<f64>() / one.len() as f64;
+    assert!(
+        wanted > 0.0 && (found - wanted).abs() < 1e-6 * wanted.max(1e-2),
+        "{found} for {wanted}"
+    );
+    compared("probabilities")
+        .code(2)
+        .stderr(contains("the features are [1, 5]").and(contains("--output")));
+    compared("nothing").code(2).stderr(contains("nothing"));
 }
