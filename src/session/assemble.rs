@@ -56,8 +56,8 @@ pub struct Lent {
 }
 
 impl Lent {
-    /// Something of the right shapes, to plan with.
-    pub fn blank(contexts: &Tensor, [h, w]: [usize; 2]) -> Self {
+    /// Something of the right shapes for so many texts of the source, to plan with.
+    pub fn blank(contexts: &Tensor, texts: usize, [h, w]: [usize; 2]) -> Self {
         let [_, tokens, _] = contexts.dims();
         let level = Level {
             alphas_cumprod: 0.5,
@@ -66,7 +66,7 @@ impl Lent {
         let trajectory = Trajectory::new([h, w], level, vec![0.0; 4 * h * w]);
         Self {
             trajectory: Rc::new(trajectory),
-            texts: contexts.clone(),
+            texts: contexts.rows(0..texts),
             negative: contexts.rows(0..1),
             alignment: vec![None; tokens],
             kept: None,

@@ -138,7 +138,7 @@ impl Session {
         let contexts = Tensor::concat(&[&texts.row(away), &texts.row(1)], 0);
         let lent = Lent {
             trajectory: traced.trajectory.clone(),
-            texts: source_texts(edit, &job, &texts),
+            texts: texts.all.rows(5 - edit.source_texts(job.has_uncond())..5),
             negative: texts.row(0),
             alignment: edit::alignment(&texts.ids[4], &texts.ids[1]),
             kept,
@@ -185,23 +185,6 @@ impl Session {
 fn required(job: &CheckedJob) -> Result<&Edit> {
     let edit = job.job().edit.as_ref();
     edit.ok_or_else(|| Error::Request("the job edits nothing: it has no source".to_owned()))
-}
-
-/// What the source's forward is told: one row for all of the edit's, or one for its negative prompt's and one for its
-/// prompt's.
-fn source_texts(edit: &Edit, job: &CheckedJob, texts: &Texts) -> Tensor {
-    let generated = matches!(edit.source, Source::Generated { .. });
-    let both = match edit.method {
-        // A picture lends the same to both rows.
-        Method::Pnp => generated,
-        Method::Masactrl => true,
-        Method::PromptToPrompt | Method::Img2img => false,
-    };
-    if both && job.has_uncond() {
-        texts.all.rows(3..5)
-    } else {
-        texts.row(4)
-    }
 }
 
 /// The latents an edit begins with.

@@ -42,7 +42,10 @@ impl Needs {
         let parts = assemble::Parts {
             unet: Rc::new(unet),
             walk: assemble::walk(job, &blueprint.schedule)?,
-            lent: edit.map(|_| assemble::Lent::blank(&contexts, [h, w])),
+            lent: edit.map(|edit| {
+                let texts = edit.source_texts(job.has_uncond());
+                assemble::Lent::blank(&contexts, texts, [h, w])
+            }),
             contexts,
         };
         let eps = costliest(job, &parts, &numbers(&[1, h, w, 4]))?;

@@ -174,6 +174,35 @@ fn edits_nest_with_what_steers_the_sampling_and_take_every_sampler() {
 }
 
 #[test]
+fn every_method_edits_a_photo_in_its_own_way() {
+    let desk = desk();
+    let edit = |method: &str, cfg_scale: &str| {
+        let more = [
+            "--method",
+            method,
+            "--source-prompt",
+            "a cat",
+            "--cfg-scale",
+            cfg_scale,
+            "--attention-window",
+            "1",
+            "--out",
+            "x.png",
+            "--yes",
+        ];
+        quick_fox(&desk, &more).assert().success();
+        image::open(desk.path("x.png")).unwrap().into_rgb8()
+    };
+    for cfg_scale in ["1", "3"] {
+        let pictures =
+            ["pnp", "masactrl", "prompt-to-prompt"].map(|method| edit(method, cfg_scale));
+        assert!(
+            pictures[0] != pictures[1] && pictures[1] != pictures[2] && pictures[2] != pictures[0]
+        );
+    }
+}
+
+#[test]
 fn img2img_begins_with_the_noised_picture_and_inverts_nothing() {
     let desk = desk();
     let edit = |strength: &str| {

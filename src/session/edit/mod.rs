@@ -231,6 +231,18 @@ impl Edit {
         }
     }
 
+    /// How many texts the source's forward is told: one for all rows of the edit's, or one for its negative prompt's and one for its
+    /// prompt's. `guided` says whether the edit has rows for a negative or empty prompt at all.
+    pub fn source_texts(&self, guided: bool) -> usize {
+        let both = match self.method {
+            // A picture lends the same to both rows.
+            Method::Pnp => matches!(self.source, Source::Generated { .. }),
+            Method::Masactrl => true,
+            Method::PromptToPrompt | Method::Img2img => false,
+        };
+        if both && guided { 2 } else { 1 }
+    }
+
     /// Whether the latents of its source are found by inversion.
     pub fn inverts(&self) -> bool {
         self.method != Method::Img2img && matches!(self.source, Source::Picture { .. })
