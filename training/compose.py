@@ -58,6 +58,16 @@ def held_out(thing, colour, scene):
     return (7 * thing + 3 * background) % 10 == 0
 
 
+def read_pack(folder):
+    """What `pack` wrote of its pictures, and where they are."""
+    return json.loads((folder / "pack.json").read_text()) | {"folder": folder}
+
+
+def split(items, unseen):
+    """Every fifth, which is only for what is `unseen` in training, or the others."""
+    return [item for index, item in enumerate(items) if (index % 5 == 4) == unseen]
+
+
 def read_things(pack, names, size):
     """Canvases `[N, 5, size, size]`: colours times alpha, alpha, and alpha blurred for the shadow."""
     inner = round(size * FILLED)
@@ -78,12 +88,11 @@ def read_things(pack, names, size):
 
 
 def read_scenes(pack, scene, size, unseen):
-    """The photographs of a scene `[N, 3, h, 2 h]`; every fifth is only for what is `unseen` in training."""
+    """The photographs of a scene `[N, 3, h, 2 h]`."""
     height = size * 9 // 8
     photos = [
         np.asarray(Image.open(pack["folder"] / place).convert("RGB").resize((2 * height, height), Image.LANCZOS))
-        for index, place in enumerate(pack["scenes"][scene])
-        if (index % 5 == 4) == unseen
+        for place in split(pack["scenes"][scene], unseen)
     ]
     return torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2).contiguous()
 
@@ -97,16 +106,10 @@ def hue_turned(rgb, hue):
     return pure * dark * (1 - bright) + bright
 
 
-class Composer:
-    """Composes batches of pictures `size` pixels wide."""
+class Seeded:
+    """Draws everything from one generator: from the same seed, or the same state, the same comes again."""
 
-    def __init__(self, folder, size=128, seed=0, choices=None, unseen=False, device="cpu"):
-        self.pack = json.loads((Path(folder) / "pack.json").read_text()) | {"folder": Path(folder)}
-        self.names, self.scenes = list(self.pack["things"]), list(world.SCENES)
-        self.size, self.device, self.choices = size, device, choices or Choices()
-        self.large = read_things(self.pack, self.names, size).to(device)
-        self.small = read_things(self.pack, self.names, size // 2).to(device)
-        self.photos = [read_scenes(self.pack, scene, size, unseen).to(device) for scene in self.scenes]
+    def __init__(self, seed):
         self.random = random.Random(seed)
 
     def state(self):
@@ -115,7 +118,20 @@ class Composer:
 
     def resume(self, state):
         """Goes on from a state."""
-        self.random.setstate((state[0], tuple(state[1]), state[2]))
+        self.random.setstate(state)
+
+
+class Composer(Seeded):
+    """Composes batches of pictures `size` pixels wide."""
+
+    def __init__(self, folder, size=128, seed=0, choices=None, unseen=False, device="cpu"):
+        super().__init__(seed)
+        self.pack = read_pack(Path(folder))
+        self.names, self.scenes = list(self.pack["things"]), list(world.SCENES)
+        self.size, self.device, self.choices = size, device, choices or Choices()
+        self.large = read_things(self.pack, self.names, size).to(device)
+        self.small = read_things(self.pack, self.names, size // 2).to(device)
+        self.photos = [read_scenes(self.pack, scene, size, unseen).to(device) for scene in self.scenes]
 
     def batch(self, count):
         """The next pictures."""

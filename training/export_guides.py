@@ -12,32 +12,28 @@ from safetensors.torch import save_file
 
 from . import checkpoint, loop, world
 from .networks.guides import Likeness, folded
-from .train_guides import make
+from .train_guides import NAMES, make
 from .words import Words
 
 
-def kept(run):
-    """A run's checkpoint."""
+def restored(run, build):
+    """What `build` makes of a run's config, with the averaged weights; and how far the run was."""
     state = loop.load(Path(run) / "checkpoint.pt")
     if state is None:
         raise SystemExit(f"{run} holds no checkpoint: train first")
-    return state
+    network = build(state["config"])
+    network.load_state_dict(state["average"])
+    return network.eval(), state["step"]
 
 
 def averaged(run, words):
-    """A run's networks with their averaged weights, and how far it was."""
-    state = kept(run)
-    networks = make(state["config"], words, state["config"]["names"]["thing"])
-    networks.load_state_dict(state["average"])
-    return networks.eval(), state["step"]
+    """The networks of a training of guides."""
+    return restored(run, lambda config: make(config, words, config["names"]["thing"]))
 
 
 def likeness(run):
-    """The same of a training of identities."""
-    state = kept(run)
-    network = Likeness(state["config"])
-    network.load_state_dict(state["average"])
-    return network.eval(), state["step"]
+    """The network of a training of identities."""
+    return restored(run, Likeness)
 
 
 def settings(eyes, things, text=None):
@@ -63,21 +59,24 @@ def settings(eyes, things, text=None):
     return made
 
 
-def write_likeness(network, out, bits=16):
-    """`identity.json` and `identity.safetensors`: eyes that answer no question."""
+def write(out, name, weights, config, bits):
+    """`NAME.json` and `NAME.safetensors`."""
     out.mkdir(parents=True, exist_ok=True)
-    save_file(checkpoint.narrowed(folded(network), bits), out / "identity.safetensors")
-    nothing = {"thing": [], "colour": [], "scene": [], "dye": []}
-    made = network.config | {"lateral": 0, "names": nothing}
-    (out / "identity.json").write_text(json.dumps(made, indent=2) + "\n")
+    save_file(checkpoint.narrowed(weights, bits), out / f"{name}.safetensors")
+    (out / f"{name}.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def write_likeness(network, out, bits):
+    """`identity`: eyes that answer no question."""
+    nothing = {head: [] for head in NAMES}
+    write(out, "identity", folded(network), network.config | {"lateral": 0, "names": nothing}, bits)
 
 
 UNUSED_BY_SCORER = ("embed.", "lateral.", "smooth.", "mask.", "heat.", "box.")
 
 
-def write_eyes(networks, things, out, name, bits=16):
-    """`NAME.json`, `NAME.safetensors`, and for eyes that see places the text tower beside them."""
-    out.mkdir(parents=True, exist_ok=True)
+def write_eyes(networks, things, out, name, bits):
+    """Eyes, and for those that see places the text tower beside them."""
     eyes, text = networks["eyes"], networks["text"]
     places = eyes.config["places"]
     weights = {
@@ -88,9 +87,7 @@ def write_eyes(networks, things, out, name, bits=16):
     for key, value in list(weights.items()):
         if value.ndim == 4 and value.shape[2:] == (1, 1):
             weights[key] = value[:, :, 0, 0]
-    save_file(checkpoint.narrowed(weights, bits), out / f"{name}.safetensors")
-    made = settings(eyes, things, text.text.config if places else None)
-    (out / f"{name}.json").write_text(json.dumps(made, indent=2) + "\n")
+    write(out, name, weights, settings(eyes, things, text.text.config if places else None), bits)
     if places:
         tower = {key.removeprefix("text."): value for key, value in text.state_dict().items()}
         save_file(checkpoint.narrowed(tower, bits), out / "text.safetensors")

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import torch
 
+# Steps from one line that is printed to the next, and from one checkpoint to the next.
+NOTED, KEPT = 50, 200
+
 
 def flags(parser, steps, batch, rate):
     """The flags that every training has, with these for defaults."""
@@ -51,31 +54,44 @@ class Training:
 
     def run(self, loss, **about):
         """Steps down `loss()`, which draws its own batch, until all steps are made or the minutes over; `about` is kept too."""
-
-        def step(index):
-            for group in self.optimiser.param_groups:
-                group["lr"] = rate(index, self.args.steps, self.args.rate)
-            found = loss()
-            self.optimiser.zero_grad()
-            found.backward()
-            torch.nn.utils.clip_grad_norm_(self.trained, self.clip)
-            self.optimiser.step()
-            self.average.update(self.network)
-            return float(found.detach())
-
-        def keep(index):
-            state = {
-                "step": index,
-                "network": self.network.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "average": self.average.weights,
-                "random": dice(),
-            }
-            save(self.path, state | {name: other.state() for name, other in self.others.items()} | about)
-
         last = min(self.args.steps, self.args.stop or self.args.steps)
-        self.done = run(last, self.done, self.args.minutes, step, keep)
+        began, kept, recent = time.monotonic(), self.done, []
+        while self.done < last and time.monotonic() - began < 60 * self.args.minutes:
+            recent.append(self.step(loss))
+            self.done += 1
+            if len(recent) == NOTED:
+                mean, took = sum(recent) / len(recent), time.monotonic() - began
+                print(f"step {self.done} of {last}, loss {mean:.4f}, {took:.0f} s", flush=True)
+                recent = []
+            if self.done - kept == KEPT:
+                self.keep(about)
+                kept = self.done
+        if self.done > kept:
+            self.keep(about)
         return {"steps": self.done, "of": self.args.steps}
+
+    def step(self, loss):
+        """One step; returns the loss that it was taken for."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate(self.done, self.args.steps, self.args.rate)
+        found = loss()
+        self.optimiser.zero_grad()
+        found.backward()
+        torch.nn.utils.clip_grad_norm_(self.trained, self.clip)
+        self.optimiser.step()
+        self.average.update(self.network)
+        return float(found.detach())
+
+    def keep(self, about):
+        """Writes the checkpoint."""
+        state = {
+            "step": self.done,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average.weights,
+            "random": dice(),
+        }
+        save(self.path, state | {name: other.state() for name, other in self.others.items()} | about)
 
 
 class Average:
@@ -136,24 +152,3 @@ def set_dice(state):
     torch.set_rng_state(state["cpu"])
     if len(state["cuda"]) == torch.cuda.device_count() > 0:
         torch.cuda.set_rng_state_all(state["cuda"])
-
-
-def run(steps, start, minutes, step, keep, every=200, note=print):
-    """Calls `step(index)`, which returns a loss, until all steps are done or the minutes are over; keeps now and then.
-
-    Returns how many steps are done in all.
-    """
-    began, kept, shown, recent = time.monotonic(), start, start, []
-    index = start
-    while index < steps and time.monotonic() - began < 60 * minutes:
-        recent.append(step(index))
-        index += 1
-        if index - shown >= 50:
-            note(f"step {index} of {steps}, loss {sum(recent) / len(recent):.4f}, {time.monotonic() - began:.0f} s", flush=True)
-            shown, recent = index, []
-        if index - kept >= every:
-            keep(index)
-            kept = index
-    if index > kept:
-        keep(index)
-    return index

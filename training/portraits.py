@@ -7,8 +7,6 @@ npm's packages are kept beside the pack, as `pack` keeps its own.
 """
 
 import argparse
-import json
-import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,7 +17,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from . import world
-from .compose import read_scenes
+from .compose import Seeded, read_pack, read_scenes, split
 from .networks.guides import SIZE
 
 PACKAGES = ["@dicebear/core@9.4.3", "@dicebear/lorelei@9.4.3", "@dicebear/open-peeps@9.4.3", "@resvg/resvg-js@2.6.2"]
@@ -46,20 +44,19 @@ def build(pack, cache):
     print(f"{PEOPLE} people, {size / 1e6:.1f} MB in {out}")
 
 
-class Portraits:
+class Portraits(Seeded):
     """Composes portraits of people; every fifth person, like every fifth photograph, is only for what is `unseen` in training."""
 
     def __init__(self, folder, seed=0, unseen=False, device="cpu"):
+        super().__init__(seed)
         folder, self.device = Path(folder), device
         files = sorted((folder / "portraits").glob("*.webp"), key=lambda file: int(file.stem))
         if not files:
             raise SystemExit(f"{folder} holds no portraits: python -m training.portraits --pack {folder}")
-        people = [self.views(file) for index, file in enumerate(files) if (index % 5 == 4) == unseen]
-        self.people = torch.stack(people).to(device)
-        pack = json.loads((folder / "pack.json").read_text()) | {"folder": folder}
+        self.people = torch.stack([self.views(file) for file in split(files, unseen)]).to(device)
+        pack = read_pack(folder)
         photos = [read_scenes(pack, scene, SIZE, unseen) for scene in world.SCENES]
         self.photos = torch.cat(photos).to(device)
-        self.random = random.Random(seed)
 
     @staticmethod
     def views(file):
@@ -67,14 +64,6 @@ class Portraits:
         image = np.asarray(Image.open(file).convert("RGBA").convert("RGBa"))
         height = image.shape[0]
         return torch.from_numpy(image.reshape(height, -1, height, 4).transpose(1, 3, 0, 2).copy())
-
-    def state(self):
-        """What makes the next batch the one that it would have been."""
-        return self.random.getstate()
-
-    def resume(self, state):
-        """Goes on from a state."""
-        self.random.setstate((state[0], tuple(state[1]), state[2]))
 
     def batch(self, people, views):
         """Pictures `[people * views, 3, 64, 64]`, a person's after one another."""
