@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures what universal guidance does to mini's pictures, for each kind of guide that comes with it.
 
-    scripts/guidance.py out/guidance [--model mini] [--pairs 40] [--reference 8] [--kinds shape,boxes] [--program target/debug/guidestar]
+    scripts/guidance.py out/guidance [--model mini] [--pairs 40] [--reference 8] [--kinds segmentation,style] [--program target/debug/guidestar]
 
 Draws targets, writes job files, has `guidestar batch` make the pictures and `guidestar rank` judge them, and leaves two tables in
 the folder: guided against unguided by the guide and by who did not guide, and the preset fast against the preset reference. Started
@@ -14,26 +14,18 @@ reference. `--pairs 4 --reference 1` takes about a quarter of an hour.
 
 import argparse
 import json
-import math
-import os
-import pathlib
 import random
 import struct
-import subprocess
-import time
 import zlib
+from typing import NamedTuple
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-NAMES = json.loads((ROOT / "models/guides/eyes.json").read_text())["names"]
+from work import NAMES, Work, flags, mean, number, phrase, read, scene, table
+
 SIZE_PX = 128
 SEED = 500
 # A thing is recognised where the scorer gives its name more than all others together.
 RECOGNISED = 0.5
-
-
-def phrase(thing, colour=None):
-    article = "an" if thing[0] in "aeiou" else "a"
-    return f"{article} {thing} on a {colour} background" if colour else f"{article} {thing}"
+PRESETS = ("fast", "reference")
 
 
 def write_png(path, colour_at):
@@ -60,143 +52,120 @@ def place(dice):
     return [round(edge, 3) for edge in (across - wide / 2, down - high / 2, across + wide / 2, down + high / 2)]
 
 
-class Shape:
+class Pair(NamedTuple):
+    """A prompt of a thing, with a target as a job spells it and as the flags of `rank` do."""
+
+    prompt: str
+    thing: str
+    target: dict
+    spelled: list
+
+
+def segmentation(at, dice, folder):
     """A round thing in a given place."""
+    thing, colour = scene(at)
+    left, top, right, bottom = place(dice)
+    centre, radii = ((left + right) / 2, (top + bottom) / 2), ((right - left) / 2, (bottom - top) / 2)
 
-    name = "segmentation"
+    def inside(x, y):
+        return ((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2 < 1
 
-    def pair(self, at, dice, folder):
-        thing, colour = NAMES["thing"][at % len(NAMES["thing"])], NAMES["colour"][(3 * at + 1) % len(NAMES["colour"])]
-        left, top, right, bottom = place(dice)
-        centre, radii = ((left + right) / 2, (top + bottom) / 2), ((right - left) / 2, (bottom - top) / 2)
-
-        def inside(x, y):
-            return ((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2 < 1
-
-        path = folder / f"mask-{at}.png"
-        write_png(path, lambda x, y: (255, 255, 255) if inside(x, y) else (0, 0, 0))
-        target = {"kind": "segmentation", "picture": {"path": str(path)}, "reading": "mask"}
-        return phrase(thing, colour), thing, target, ["--segmentation", str(path)]
+    path = folder / f"mask-{at}.png"
+    write_png(path, lambda x, y: (255, 255, 255) if inside(x, y) else (0, 0, 0))
+    target = {"kind": "segmentation", "picture": {"path": str(path)}, "reading": "mask"}
+    return Pair(phrase(thing, colour), thing, target, ["--segmentation", path])
 
 
-class Places:
+def detection(at, dice, _):
     """A thing in a given place, by name."""
-
-    name = "detection"
-
-    def pair(self, at, dice, folder):
-        thing, colour = NAMES["thing"][at % len(NAMES["thing"])], NAMES["colour"][(3 * at + 1) % len(NAMES["colour"])]
-        bounds = place(dice)
-        target = {"kind": "detection", "boxes": [{"thing": thing, "bounds": bounds}]}
-        return phrase(thing, colour), thing, target, ["--box", f"{thing} {','.join(map(str, bounds))}"]
+    thing, colour = scene(at)
+    bounds = place(dice)
+    target = {"kind": "detection", "boxes": [{"thing": thing, "bounds": bounds}]}
+    return Pair(phrase(thing, colour), thing, target, ["--box", f"{thing} {','.join(map(str, bounds))}"])
 
 
-class Style:
+def style(at, dice, folder):
     """Stripes, checks and dots in two colours."""
+    thing, _ = scene(at)
+    inks = [tuple(dice.randrange(20, 236) for _ in range(3)) for _ in range(2)]
+    count, which = dice.randrange(4, 9), at % 3
 
-    name = "style"
+    def first(x, y):
+        across, down = x * count % 1, y * count % 1
+        if which == 0:
+            return across < 0.5
+        if which == 1:
+            return (across < 0.5) == (down < 0.5)
+        return (across - 0.5) ** 2 + (down - 0.5) ** 2 < 0.09
 
-    def pair(self, at, dice, folder):
-        thing = NAMES["thing"][at % len(NAMES["thing"])]
-        inks = [tuple(dice.randrange(20, 236) for _ in range(3)) for _ in range(2)]
-        count, which = dice.randrange(4, 9), at % 3
-
-        def first(x, y):
-            across, down = x * count % 1, y * count % 1
-            if which == 0:
-                return across < 0.5
-            if which == 1:
-                return (across < 0.5) == (down < 0.5)
-            return (across - 0.5) ** 2 + (down - 0.5) ** 2 < 0.09
-
-        path = folder / f"style-{at}.png"
-        write_png(path, lambda x, y: inks[0] if first(x, y) else inks[1])
-        target = {"kind": "style", "picture": {"path": str(path)}}
-        return phrase(thing), thing, target, ["--style", str(path)]
+    path = folder / f"style-{at}.png"
+    write_png(path, lambda x, y: inks[0] if first(x, y) else inks[1])
+    return Pair(phrase(thing), thing, {"kind": "style", "picture": {"path": str(path)}}, ["--style", path])
 
 
-class Name:
+def classifier(at, *_):
     """The thing itself, the colour behind it, and what it is dyed, by turns; none of the last two is in the prompt."""
-
-    name = "classifier"
-
-    def pair(self, at, dice, folder):
-        thing, colour = NAMES["thing"][at % len(NAMES["thing"])], NAMES["colour"][(3 * at + 1) % len(NAMES["colour"])]
-        dyes = NAMES["dye"][1:]
-        prompt, name = [
-            (phrase(thing, colour), f"thing={thing}"),
-            (phrase(thing), f"colour={colour}"),
-            (phrase(thing, colour), f"dye={dyes[at // 3 % len(dyes)]}"),
-        ][at % 3]
-        return prompt, thing, {"kind": "class", "name": name}, ["--class", name]
+    thing, colour = scene(at)
+    dyes = NAMES["dye"][1:]
+    prompt, name = [
+        (phrase(thing, colour), f"thing={thing}"),
+        (phrase(thing), f"colour={colour}"),
+        (phrase(thing, colour), f"dye={dyes[at // 3 % len(dyes)]}"),
+    ][at % 3]
+    return Pair(prompt, thing, {"kind": "class", "name": name}, ["--class", name])
 
 
-class Text:
+def text(at, *_):
     """Words that say more than the prompt."""
-
-    name = "text"
-
-    def pair(self, at, dice, folder):
-        thing, colour = NAMES["thing"][at % len(NAMES["thing"])], NAMES["colour"][(3 * at + 1) % len(NAMES["colour"])]
-        text = phrase(thing, colour)
-        return phrase(thing), thing, {"kind": "text", "text": text}, ["--text", text]
+    thing, colour = scene(at)
+    words = phrase(thing, colour)
+    return Pair(phrase(thing), thing, {"kind": "text", "text": words}, ["--text", words])
 
 
-KINDS = {"shape": Shape(), "boxes": Places(), "style": Style(), "name": Name(), "text": Text()}
+KINDS = {kind.__name__: kind for kind in (segmentation, detection, style, classifier, text)}
 
 
-def run(command, folder):
-    """What a command said, the processor's seconds it took and its greatest memory in bytes."""
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        said = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return said, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
+def jobs(pairs, preset=None):
+    made = []
+    for at, pair in enumerate(pairs):
+        guide = {"guide": {"preset": preset, "guides": [{"target": pair.target}]}} if preset else {}
+        made.append({"prompt": pair.prompt, "seed": SEED + at, **guide})
+    return made
 
 
-def batch(program, folder, name, jobs):
+def make(work, name, jobs):
     """Makes the pictures that are not there yet, and adds what they took to what others took."""
-    path = folder / f"{name}.jsonl"
-    path.write_text("".join(json.dumps(job) + "\n" for job in jobs))
-    out, costs = folder / name, folder / f"{name}.costs.json"
-    before = len(list(out.glob("*.png"))) if out.exists() else 0
-    start = time.monotonic()
-    command = [program, "batch", path.name, "--out", name, "--device", "cpu", "--quiet"]
-    _, busy, memory = run(command, folder)
+    out, costs = work.folder / name, work.folder / f"{name}.costs.json"
+    before = len(list(out.glob("*.png")))
+    busy_secs, most_bytes = work.make(name, jobs)
     made = len(list(out.glob("*.png"))) - before
-    known = json.loads(costs.read_text()) if costs.exists() else {"pictures": 0, "busy_secs": 0, "wall_secs": 0, "bytes": 0}
+    known = read(costs, {"pictures": 0, "busy_secs": 0, "bytes": 0})
     if made:
         known["pictures"] += made
-        known["busy_secs"] += busy
-        known["wall_secs"] += time.monotonic() - start
-        known["bytes"] = max(known["bytes"], memory)
+        known["busy_secs"] += busy_secs
+        known["bytes"] = max(known["bytes"], most_bytes)
         costs.write_text(json.dumps(known))
     return known
 
 
-def judged(program, folder, files, flags):
+def judged(work, files, spelled):
     """For each file by each guide: the guide's own score, and that of who did not guide."""
-    command = [program, "rank", *files, *flags, "--device", "cpu", "--json", "--quiet"]
-    said, _, _ = run(command, folder)
-    rows = [json.loads(line) for line in said.splitlines()]
+    rows = work.asked("rank", *files, *spelled)
     return {row["path"]: {score["guide"]: score for score in row["scores"]} for row in rows if "scores" in row}
 
 
-def judge(program, folder, kind, pairs, presets):
-    """A row for each pair and preset; what was judged is kept beside the pictures."""
-    kept = folder / f"{kind.name}.judged.json"
-    rows = json.loads(kept.read_text()) if kept.exists() else {}
-    for at, (_, thing, _, flags) in enumerate(pairs):
-        made = {preset: f"{kind.name}-{preset}/{at + 1:06}-{SEED + at}.png" for preset in presets}
-        made = {preset: file for preset, file in made.items() if (folder / file).exists()}
+def judge(work, name, pairs):
+    """A row for each pair with what was made of it; what was judged is kept beside the pictures."""
+    kept = work.judged(name)
+    rows = read(kept, {})
+    for at, pair in enumerate(pairs):
+        made = {preset: f"{name}-{preset}/{number(at)}-{SEED + at}.png" for preset in ("unguided", *PRESETS)}
         known = rows.setdefault(str(at), {})
-        missing = {preset: file for preset, file in made.items() if preset not in known}
+        missing = {preset: file for preset, file in made.items() if preset not in known and (work.folder / file).exists()}
         if not missing:
             continue
-        own = judged(program, folder, missing.values(), flags)
-        things = judged(program, folder, missing.values(), ["--class", f"thing={thing}"])
+        own = judged(work, missing.values(), pair.spelled)
+        things = judged(work, missing.values(), ["--class", f"thing={pair.thing}"])
         for preset, file in missing.items():
             (score,) = own[file].values()
             known[preset] = {
@@ -205,12 +174,7 @@ def judge(program, folder, kind, pairs, presets):
                 "thing": things[file]["class"]["score"],
             }
         kept.write_text(json.dumps(rows))
-    return rows
-
-
-def mean(numbers):
-    numbers = list(numbers)
-    return sum(numbers) / len(numbers) if numbers else math.nan
+    return [rows[str(at)] for at in range(len(pairs))]
 
 
 def share(truths):
@@ -220,7 +184,7 @@ def share(truths):
 
 def followed(rows, preset):
     """One line: what a preset did to the pairs that it was used on."""
-    pairs = [(row["unguided"], row[preset]) for row in rows.values() if preset in row and "unguided" in row]
+    pairs = [(row["unguided"], row[preset]) for row in rows if preset in row and "unguided" in row]
     cells = [preset, str(len(pairs))]
     for key in ("guide", "held_out"):
         both = [(a[key], b[key]) for a, b in pairs if a[key] is not None and b[key] is not None]
@@ -236,66 +200,49 @@ def followed(rows, preset):
 
 def compared(rows, costs):
     """One line: how far fast gets of the way that the reference goes, on the pairs that both were used on."""
-    both = [row for row in rows.values() if {"unguided", "fast", "reference"} <= row.keys()]
-    gains = {preset: mean(row[preset]["guide"] - row["unguided"]["guide"] for row in both) for preset in ("fast", "reference")}
+    both = [row for row in rows if {"unguided", "fast", "reference"} <= row.keys()]
+    gains = {preset: mean(row[preset]["guide"] - row["unguided"]["guide"] for row in both) for preset in PRESETS}
     cells = [str(len(both)), *(f"{gain:+.3f}" for gain in gains.values())]
     cells.append(f"{gains['fast'] / gains['reference']:.0%}" if both and gains["reference"] else "-")
     for key, form in (("busy_secs", "{:.1f} s"), ("bytes", "{:.0f} MB")):
-        for preset in ("fast", "reference"):
+        for preset in PRESETS:
             cost = costs[preset]
             each = cost["bytes"] / 1e6 if key == "bytes" else cost[key] / max(cost["pictures"], 1)
             cells.append(form.format(each) if cost["pictures"] else "-")
     return cells
 
 
-def lines(titles, rows):
-    table = [titles, ["---"] * len(titles), *rows]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in table)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=pathlib.Path)
+    flags(parser)
     parser.add_argument("--pairs", type=int, default=40, help="of prompt and target, for each kind")
     parser.add_argument("--reference", type=int, default=8, help="how many of them the reference preset draws too")
-    parser.add_argument("--kinds", default="shape,boxes,style,name,text", help="which: " + ", ".join(KINDS))
-    parser.add_argument("--model", default="mini", help="another that was trained on the same things")
-    parser.add_argument("--program", default="target/debug/guidestar")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="which guides")
     given = parser.parse_args()
-    program = str(pathlib.Path(given.program).resolve())
-    model = given.model if given.model == "mini" else str(pathlib.Path(given.model).resolve())
-    folder = given.folder.resolve()
-    targets = folder / "targets"
-    targets.mkdir(parents=True, exist_ok=True)
+    chosen = given.kinds.split(",")
+    if given.pairs < 1 or not KINDS.keys() >= set(chosen):
+        parser.error(f"there are the kinds {', '.join(KINDS)}, and at least 1 pair")
+    work = Work(given.folder, given.program, given.model)
+    targets = work.folder / "targets"
+    targets.mkdir(exist_ok=True)
 
-    table, against = [], []
-    for kind in [KINDS[key] for key in given.kinds.split(",")]:
-        dice = random.Random(kind.name)
-        pairs = [kind.pair(at, dice, targets) for at in range(given.pairs)]
-
-        def jobs(preset=None, count=given.pairs):
-            for at, (prompt, _, target, _) in enumerate(pairs[:count]):
-                guide = {"guide": {"preset": preset, "guides": [{"target": target}]}} if preset else {}
-                yield {"prompt": prompt, "seed": SEED + at, "model": model, **guide}
-
-        batch(program, folder, f"{kind.name}-unguided", jobs())
-        costs = {
-            "fast": batch(program, folder, f"{kind.name}-fast", jobs("fast")),
-            "reference": batch(program, folder, f"{kind.name}-reference", jobs("reference", given.reference)),
-        }
-        rows = judge(program, folder, kind, pairs, ["unguided", "fast", "reference"])
-        rows = {at: row for at, row in rows.items() if int(at) < given.pairs}
-        table += [[kind.name, *followed(rows, preset)] for preset in ("fast", "reference")]
-        against.append([kind.name, *compared(rows, costs)])
-    text = lines(
-        ["guide", "preset", "pairs", "guide's score", "better", "by who did not guide", "better", "thing recognised"], table
-    )
-    text += "\n" + lines(
+    against_unguided, against_reference = [], []
+    for name in chosen:
+        dice = random.Random(name)
+        pairs = [KINDS[name](at, dice, targets) for at in range(given.pairs)]
+        make(work, f"{name}-unguided", jobs(pairs))
+        drawn = {"fast": pairs, "reference": pairs[: given.reference]}
+        costs = {preset: make(work, f"{name}-{preset}", jobs(some, preset)) for preset, some in drawn.items()}
+        rows = judge(work, name, pairs)
+        against_unguided += [[name, *followed(rows, preset)] for preset in PRESETS]
+        against_reference.append([name, *compared(rows, costs)])
+    said = table(["guide", "preset", "pairs", "guide's score", "better", "by who did not guide", "better", "thing recognised"], against_unguided)
+    said += "\n" + table(
         ["guide", "pairs", "fast gains", "reference gains", "share", "fast takes", "reference takes", "fast, memory", "reference, memory"],
-        against,
+        against_reference,
     )
-    (folder / "tables.md").write_text(text)
-    print(text)
+    (work.folder / "tables.md").write_text(said)
+    print(said)
 
 
 if __name__ == "__main__":

@@ -4,26 +4,21 @@
     scripts/measures.py out/measures [--pairs N] [--edits pnp-25,img2img-0.7] [--model FOLDER] [--program target/debug/guidestar]
 
 Writes job files, has `guidestar batch` do them and `guidestar measure` judge them, prints the README's tables and leaves them in the folder,
-with a plot and, where Pillow is there, a sheet of six edits. Needs Python 3.9 and nothing else. Started again, it goes on where it
+with a plot and, where Pillow is there, a sheet of six edits. Needs Python 3.9 and nothing else, and a Unix. Started again, it goes on where it
 was, also with more pairs; the folder is one model's.
 
-With all 53 pairs it makes 689 pictures: about 40 minutes of a core of its own for a model as small as mini; the edits that
+With all 54 pairs it makes 702 pictures: about 40 minutes of a core of its own for a model as small as mini; the edits that
 `--edits` names take two to five minutes each.
 """
 
 import argparse
-import hashlib
 import json
 import math
-import pathlib
-import subprocess
 import sys
 
 from plot import plot
+from work import NAMES, Work, flags, mean, number, phrase, read, scene, table
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-GUIDES = ROOT / "models/guides"
-NAMES = json.loads((GUIDES / "eyes.json").read_text())["names"]
 SEED = 7
 PLAIN = "plain"
 
@@ -68,81 +63,32 @@ ALONE = [
 BESIDE = [("structure", "structure distance", 4), ("ssim", "SSIM", 3), ("text_score", "image-text score", 1), ("thing_confidence", "thing", 3)]
 
 
-def phrase(thing, colour):
-    article = "an" if thing[0] in "aeiou" else "a"
-    return f"{article} {thing} on a {colour} background"
-
-
-def scenes():
-    """Every thing once, each colour about as often."""
-    colours = NAMES["colour"]
-    return [(thing, colours[(3 * at + 1) % len(colours)]) for at, thing in enumerate(NAMES["thing"])]
-
-
 def sag_jobs(settings, pairs):
-    return [dict(prompt=phrase(*scene), seed=SEED, **settings) for scene in scenes()[:pairs]]
+    return [dict(prompt=phrase(*scene(at)), seed=SEED, **settings) for at in range(pairs)]
 
 
 def edit_jobs(settings, pairs):
     """Each plain picture under another prompt: the next thing of the list on the same colour."""
     jobs = []
-    for at, (thing, colour) in enumerate(scenes()[:pairs]):
-        other, _ = scenes()[(at + 1) % len(scenes())]
-        source = {"from": "picture", "path": f"{PLAIN}/{at + 1:06}-{SEED}.png", "prompt": phrase(thing, colour)}
+    for at in range(pairs):
+        thing, colour = scene(at)
+        other, _ = scene(at + 1)
+        source = {"from": "picture", "path": f"{PLAIN}/{number(at)}-{SEED}.png", "prompt": phrase(thing, colour)}
         edit = dict(settings["edit"], source=source)
         jobs.append(dict(settings, prompt=phrase(other, colour), seed=SEED, edit=edit))
     return jobs
 
 
-def sum_of(folder):
-    """What tells a folder's files from others'."""
-    summed = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".safetensors", ".json", ".txt"):
-            summed.update(path.read_bytes())
-    return summed.hexdigest()
-
-
-class Work:
-    """What is made and measured in a folder."""
-
-    def __init__(self, folder, program, model, pairs):
-        self.folder, self.program, self.pairs = folder, program, pairs
-        self.model = {} if model == "mini" else {"model": str(pathlib.Path(model).resolve())}
-        files = ROOT / "models/mini" if model == "mini" else pathlib.Path(model)
-        newest = max(path.stat().st_mtime for path in [*GUIDES.iterdir(), *files.rglob("*")])
-        if pathlib.Path(program).stat().st_mtime < newest:
-            sys.exit(f"{program} was built before its models were last changed: build it again")
-        folder.mkdir(parents=True, exist_ok=True)
-        noted, own = folder / "model.txt", sum_of(files)
-        if noted.exists() and noted.read_text() != own:
-            sys.exit(f"{folder} has the pictures of another model: name another folder, or delete it")
-        noted.write_text(own)
-        self.judge = sum_of(GUIDES)[:8]
-
-    def make(self, name, jobs):
-        path = self.folder / f"{name}.jsonl"
-        path.write_text("".join(json.dumps({**job, **self.model}) + "\n" for job in jobs))
-        command = [self.program, "batch", path.name, "--out", name, "--device", "cpu", "--quiet"]
-        print(f"{name}: {len(jobs)} pictures", file=sys.stderr)
-        subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
-
-    def rows(self, name, against=None):
-        """A row for each picture, by its number. What was measured is kept beside the pictures."""
-        kept = self.folder / f"{name}.{self.judge}.json"
-        rows = json.loads(kept.read_text()) if kept.exists() else {}
-        if len(rows) < self.pairs:
-            command = [self.program, "measure", name, "--device", "cpu", "--json", "--quiet"]
-            said = subprocess.run(command + (["--against", against] if against else []), cwd=self.folder, check=True, capture_output=True, text=True)
-            rows = [json.loads(line) for line in said.stdout.splitlines()]
-            rows = {row["picture"].split("-")[0]: row for row in rows if "picture" in row}
-            kept.write_text(json.dumps(rows))
-        wanted = {f"{at + 1:06}" for at in range(self.pairs)}
-        return {at: row for at, row in rows.items() if at in wanted}
-
-
-def mean(numbers):
-    return sum(numbers) / len(numbers)
+def measured(work, name, pairs, against=None):
+    """A row for each picture, by its number. What was measured is kept beside the pictures."""
+    kept = work.judged(name)
+    rows = read(kept, {})
+    if len(rows) < pairs:
+        said = work.asked("measure", name, *(["--against", against] if against else []))
+        rows = {row["picture"].split("-")[0]: row for row in said if "picture" in row}
+        kept.write_text(json.dumps(rows))
+    wanted = {number(at) for at in range(pairs)}
+    return {at: row for at, row in rows.items() if at in wanted}
 
 
 def spread(numbers):
@@ -153,22 +99,22 @@ def spread(numbers):
     return math.sqrt(sum((x - middle) ** 2 for x in numbers) / (len(numbers) - 1) / len(numbers))
 
 
-def table(titles, rows_by_name, keys):
+def compared(titles, rows_by_name, keys):
     """Means, and for each the mean difference from the first row, picture by picture, with its standard error."""
-    lines = ["| | " + " | ".join(title for _, title, _ in keys) + " |", "|---" * (len(keys) + 1) + "|"]
+    lines = []
     base = next(iter(rows_by_name))
     for name, rows in rows_by_name.items():
-        cells = []
+        cells = [titles[name][0]]
         for key, _, digits in keys:
             own = {at: row[key] for at, row in rows.items() if row.get(key) is not None}
-            cell = f"{mean(list(own.values())):.{digits}f}" if own else "-"
+            cell = f"{mean(own.values()):.{digits}f}" if own else "-"
             others = rows_by_name[base]
             moved = [own[at] - others[at][key] for at in own if others.get(at, {}).get(key) is not None]
             if name != base and len(moved) > 1:
                 cell += f" ({mean(moved):+.{digits}f} ± {spread(moved):.{digits}f})"
             cells.append(cell)
-        lines.append(f"| {titles[name][0]} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return table(["", *(title for _, title, _ in keys)], lines)
 
 
 def points(rows_by_name):
@@ -187,7 +133,7 @@ def sheet(folder, names, pairs):
     except ImportError:
         return "no sheet of edits: Pillow is not there"
     chosen = [at * pairs // 6 for at in range(min(6, pairs))]
-    rows = [[Image.open(folder / name / f"{at + 1:06}-{SEED}.png").convert("RGB") for at in chosen] for name in [PLAIN, *names]]
+    rows = [[Image.open(folder / name / f"{number(at)}-{SEED}.png").convert("RGB") for at in chosen] for name in [PLAIN, *names]]
     wide, high = rows[0][0].size
     whole = Image.new("RGB", (wide * len(chosen), high * len(rows)))
     for y, row in enumerate(rows):
@@ -199,29 +145,29 @@ def sheet(folder, names, pairs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--pairs", type=int, default=len(scenes()), help="only the first N prompts and pairs")
+    flags(parser)
+    parser.add_argument("--pairs", type=int, default=len(NAMES["thing"]), help="only the first N prompts and pairs")
     parser.add_argument("--edits", default=",".join(EDITS), help="which edits, the first for comparison")
-    parser.add_argument("--model", default="mini", help="mini, or a folder in the diffusers layout")
-    parser.add_argument("--program", default="target/debug/guidestar")
     given = parser.parse_args()
     chosen = [name for name in given.edits.split(",") if name]
     unknown = [name for name in chosen if name not in EDITS]
     if unknown or given.pairs < 1:
         parser.error(f"there are the edits {', '.join(EDITS)}, and at least 1 pair")
-    pairs = min(given.pairs, len(scenes()))
-    work = Work(given.folder, str(pathlib.Path(given.program).resolve()), given.model, pairs)
+    pairs = min(given.pairs, len(NAMES["thing"]))
+    work = Work(given.folder, given.program, given.model)
 
+    plain = {}
     for name, (_, settings) in SAG.items():
         work.make(name, sag_jobs(settings, pairs))
-    said = f"{pairs} prompts:\n\n" + table(SAG, {name: work.rows(name) for name in SAG}, ALONE)
+        plain[name] = measured(work, name, pairs)
+    said = f"{pairs} prompts:\n\n" + compared(SAG, plain, ALONE)
     print(said)
     edits = {}
     for name in chosen:
         work.make(name, edit_jobs(EDITS[name][1], pairs))
-        edits[name] = work.rows(name, PLAIN)
+        edits[name] = measured(work, name, pairs, PLAIN)
     if edits:
-        of_edits = f"{pairs} pairs:\n\n" + table(EDITS, edits, BESIDE)
+        of_edits = f"{pairs} pairs:\n\n" + compared(EDITS, edits, BESIDE)
         print(of_edits)
         said += "\n" + of_edits
         title = "structure distance x 1000 (less is nearer to the source)"
