@@ -1,9 +1,22 @@
 //! Prompts become the numbers that transformers' tokenizer makes of them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::collections::BTreeMap;
 
-use guidestar::tokenizer::Tokenizer;
+use guidestar::tokenizer::{self, Tokenizer};
+use proptest::prelude::*;
 use serde::Deserialize;
+use tokenizers::{
+    AddedToken, SplitDelimiterBehavior,
+    models::bpe::{BPE, Vocab},
+    pre_tokenizers::{
+        PreTokenizerWrapper,
+        byte_level::ByteLevel,
+        sequence::Sequence,
+        split::{Split, SplitPattern},
+    },
+};
 
 #[derive(Deserialize)]
 struct Case {
@@ -150,4 +163,44 @@ fn a_vocabulary_without_an_end_is_refused() {
         error,
         r#"the checkpoint's tokenizer (vocabulary): it has no "<|endoftext|>""#
     );
+}
+
+/// Cuts and joins as CLIP does, put together from the general `tokenizers` crate.
+fn general() -> tokenizers::Tokenizer {
+    const PIECES: &str = r"(?i)'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+    let merges = tokenizer::clip_merges().unwrap();
+    let files = tokenizer::clip_files(merges);
+    let vocab: Vocab = serde_json::from_str(&files["tokenizer/vocab.json"]).unwrap();
+    let pairs = merges.lines().skip(1).filter_map(|line| {
+        let (left, right) = line.split_once(' ')?;
+        Some((left.to_owned(), right.to_owned()))
+    });
+    let model = BPE::builder()
+        .vocab_and_merges(vocab, pairs.collect())
+        .end_of_word_suffix("</w>".to_owned())
+        .build()
+        .unwrap();
+    let mut general = tokenizers::Tokenizer::new(model);
+    let pattern = SplitPattern::Regex(PIECES.to_owned());
+    general.with_pre_tokenizer(Some(Sequence::new(vec![
+        PreTokenizerWrapper::Split(
+            Split::new(pattern, SplitDelimiterBehavior::Removed, true).unwrap(),
+        ),
+        PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, false, false)),
+    ])));
+    let special = ["<|startoftext|>", "<|endoftext|>"].map(|text| AddedToken::from(text, true));
+    general.add_special_tokens(special).unwrap();
+    general
+}
+
+#[test]
+fn any_clean_text_becomes_what_the_general_crate_makes_of_it() {
+    let (own, general) = (Tokenizer::clip().unwrap(), general());
+    let text = proptest::string::string_regex("([a-zéßñя☃½0-9'!.,() -]|<\\|endoftext\\|>){0,60}");
+    proptest!(ProptestConfig::with_cases(512), |(text in text.unwrap())| {
+        let found = own.encode(&text);
+        let whole = general.encode(&text[..], false).unwrap();
+        let wanted: Vec<u32> = whole.get_ids().iter().copied().take(75).collect();
+        prop_assert_eq!(&found.ids[1..=found.used], &wanted[..]);
+    });
 }

@@ -18,8 +18,9 @@ const LONGEST_BYTES: u64 = 2 << 30;
 /// # Errors
 /// When it cannot be read.
 pub fn named(path: &Path) -> Result<NamedFile> {
-    let bytes = pollster::block_on(DiskFile::open(path)?.size_bytes())?;
-    if bytes > LONGEST_BYTES && !is_weights(path)? {
+    let file = DiskFile::open(path)?;
+    let bytes = pollster::block_on(file.size_bytes())?;
+    if bytes > LONGEST_BYTES && !is_weights(&file)? {
         return Err(Error::Request(format!(
             "{} has {bytes} bytes, and a picture or an ONNX network has no more than {LONGEST_BYTES}: take a smaller one",
             path.display()
@@ -55,9 +56,9 @@ pub fn of(guides: &[Guiding], report: &mut Report) -> Result<Materials> {
     }
     for name in targets().flat_map(Target::files) {
         let path = Path::new(&name.path);
-        if is_weights(path)? {
+        let source = DiskFile::open(path)?;
+        if is_weights(&source)? {
             require_same(name, &sum(path)?)?;
-            let source = DiskFile::open(path)?;
             materials.weights.insert(name.clone(), Rc::new(source));
         } else {
             materials.files.insert(name.clone(), contents(name)?);
@@ -101,11 +102,6 @@ fn require_same(name: &NamedFile, found: &str) -> Result<()> {
     )))
 }
 
-/// Whether a file is of tensors alone, which are read one by one; they may be gigabytes.
-fn is_weights(path: &Path) -> Result<bool> {
-    let file = DiskFile::open(path)?;
-    let size_bytes = pollster::block_on(file.size_bytes())?;
-    let head = pollster::block_on(file.read(0..size_bytes.min(64)))?;
-    let format = Format::of(&head, size_bytes);
-    Ok(matches!(format, Format::Safetensors | Format::Pickle))
+fn is_weights(file: &DiskFile) -> Result<bool> {
+    Ok(pollster::block_on(Format::read(file))?.holds_tensors())
 }

@@ -37,7 +37,9 @@ impl Crop {
         let down = shares(self.top, self.sides[1], height, size[1]);
         let across = device.tensor([width, size[0]], across);
         let down = device.tensor([height, size[1]], down);
-        made_of(image, &across, &down)
+        let rows = image.permute(&[0, 1, 3, 2]).matmul(&across, None);
+        let columns = rows.permute(&[0, 2, 3, 1]).matmul(&down, None);
+        columns.permute(&[0, 3, 2, 1])
     }
 }
 
@@ -61,21 +63,12 @@ pub fn view(image: &Tensor, look: usize, sway: f32) -> Tensor {
     let [_, height, width, _] = image.dims();
     let side = 1.0 + sway * nearer;
     let from = |at: f32| sway * at + (1.0 - side) / 2.0;
-    let stretch = |from: f32, extent: usize| {
-        let whole = extent as f32;
-        shares(from * whole, side * whole, extent, extent)
+    let seen = Crop {
+        left: from(across) * width as f32,
+        top: from(down) * height as f32,
+        sides: [width, height].map(|extent| side * extent as f32),
     };
-    let device = image.device();
-    let across = device.tensor([width, width], stretch(from(across), width));
-    let down = device.tensor([height, height], stretch(from(down), height));
-    made_of(image, &across, &down)
-}
-
-/// Each pixel the sum of others, along both axes.
-fn made_of(image: &Tensor, across: &Tensor, down: &Tensor) -> Tensor {
-    let rows = image.permute(&[0, 1, 3, 2]).matmul(across, None);
-    let columns = rows.permute(&[0, 2, 3, 1]).matmul(down, None);
-    columns.permute(&[0, 3, 2, 1])
+    seen.cut(image, [width, height])
 }
 
 /// What share each of `extent` pixels has in each of `count` that cover `side` pixels from `from` on, `[extent, count]`: a

@@ -61,6 +61,20 @@ impl Format {
         }
     }
 
+    /// What a file is, read from its beginning.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn read(source: &dyn WeightSource) -> Result<Self> {
+        let len = source.size_bytes().await?;
+        Ok(Self::of(&source.read(0..len.min(64)).await?, len))
+    }
+
+    /// Whether it is of tensors alone, which are read one by one: such a file may be gigabytes long.
+    pub fn holds_tensors(self) -> bool {
+        matches!(self, Self::Safetensors | Self::Pickle)
+    }
+
     /// What is wrong with such a file and what to do; `None` when it can be read.
     pub fn problem(self) -> Option<&'static str> {
         match self {
@@ -94,9 +108,7 @@ impl Format {
 /// # Errors
 /// When it cannot be read, or is something else; the text says what, and what to do.
 pub async fn require_safetensors(source: &dyn WeightSource) -> Result<()> {
-    let len = source.size_bytes().await?;
-    let head = source.read(0..len.min(64)).await?;
-    match Format::of(&head, len).problem() {
+    match Format::read(source).await?.problem() {
         None => Ok(()),
         Some(problem) => Err(Error::Weights {
             place: source.place().to_owned(),

@@ -34,9 +34,7 @@ const DEEPEST: usize = 64;
 /// # Errors
 /// When it cannot be read, or is neither; the text says what it is.
 pub async fn any_header(source: &dyn WeightSource) -> Result<Header> {
-    let len = source.size_bytes().await?;
-    let head = source.read(0..len.min(64)).await?;
-    match Format::of(&head, len) {
+    match Format::read(source).await? {
         Format::Pickle => header(source).await,
         Format::Onnx => Err(wrong(
             source,

@@ -21,7 +21,7 @@ use crate::{
     picture::{self, Picture, png},
     session::{
         Event, Job, Latents, Made,
-        guide::{Judge, Verdict, judged, judges, scores, together},
+        guide::{Judge, judged, judges, scores, together},
     },
 };
 
@@ -105,9 +105,12 @@ fn one(opened: &mut Opened, judges: &[Judge], which: usize, bare: bool) -> Resul
     if let Some(plain) = &plain {
         beside::store(opened, seed, [plain, &made], &believed)?;
     }
-    let plain = plain.map(|plain| Opinion::of(opened, judges, &plain.picture));
-    let own = Opinion::of(opened, judges, &made.picture)?;
-    tell(opened, &made, &own, plain.transpose()?.as_ref());
+    let plain = plain.map(|plain| {
+        let scores = scores(&opened.aims, &plain.picture, opened.session.device());
+        Opinion::of(opened, judges, &plain.picture, pollster::block_on(scores)?)
+    });
+    let own = Opinion::of(opened, judges, &made.picture, made.scores.clone())?;
+    tell(opened, judges, &made, &own, plain.transpose()?.as_ref());
     Ok(Some(Tried {
         seed,
         score: together(judges, &own.verdicts),
@@ -167,21 +170,25 @@ struct Opinion {
     /// By the guides.
     scores: Vec<(String, f32)>,
     /// By who judges in their place.
-    verdicts: Vec<Verdict>,
+    verdicts: Vec<f32>,
 }
 
 impl Opinion {
-    fn of(opened: &Opened, judges: &[Judge], picture: &Picture) -> Result<Self> {
+    /// Of a picture of which the guides say `scores`.
+    fn of(
+        opened: &Opened,
+        judges: &[Judge],
+        picture: &Picture,
+        scores: Vec<(String, f32)>,
+    ) -> Result<Self> {
         let device = opened.session.device();
-        Ok(Self {
-            scores: pollster::block_on(scores(&opened.aims, picture, device))?,
-            verdicts: pollster::block_on(judged(judges, picture, device))?,
-        })
+        let verdicts = pollster::block_on(judged(judges, &scores, picture, device))?;
+        Ok(Self { scores, verdicts })
     }
 }
 
 /// Says how good guides and judges find a picture, and the unguided one.
-fn tell(opened: &Opened, made: &Made, own: &Opinion, plain: Option<&Opinion>) {
+fn tell(opened: &Opened, judges: &[Judge], made: &Made, own: &Opinion, plain: Option<&Opinion>) {
     let both = |score: f32, unguided: Option<f32>| {
         let unguided = unguided.map(|score| format!(", {score:.4} unguided"));
         format!("{score:.4}{}", unguided.unwrap_or_default())
@@ -191,9 +198,8 @@ fn tell(opened: &Opened, made: &Made, own: &Opinion, plain: Option<&Opinion>) {
         opened
             .report
             .say(&format!("seed {}: {guide} scores {said}", made.seed));
-        let verdict = &own.verdicts[at];
-        if verdict.is_held_out {
-            let said = both(verdict.score, plain.map(|plain| plain.verdicts[at].score));
+        if judges[at].is_held_out() {
+            let said = both(own.verdicts[at], plain.map(|plain| plain.verdicts[at]));
             opened.report.say(&format!("  who did not guide: {said}"));
         }
     }

@@ -28,7 +28,7 @@ use crate::{
     picture::{Picture, file},
     session::{
         Guiding, Materials, Size,
-        guide::{Judge, Verdict, aims, judged, judges, scores, together},
+        guide::{Judge, aims, judged, judges, scores, together},
     },
     tensor::Device,
 };
@@ -69,7 +69,7 @@ struct Ranked<'a> {
     /// By the guides.
     scores: Vec<(String, f32)>,
     /// By who judges in their place.
-    verdicts: Vec<Verdict>,
+    verdicts: Vec<f32>,
     together: f64,
 }
 
@@ -99,7 +99,7 @@ pub fn rank(flags: &Rank, talk: Talk) -> Result<Exit> {
         let picture = opened(path, &mut report)?;
         let (aims, judges) = judging(&mut sized, &picture, &guides, &materials, &device)?;
         let scores = pollster::block_on(scores(aims, &picture, &device))?;
-        let verdicts = pollster::block_on(judged(judges, &picture, &device))?;
+        let verdicts = pollster::block_on(judged(judges, &scores, &picture, &device))?;
         ranked.push(Ranked {
             path,
             together: together(judges, &verdicts),
@@ -107,13 +107,13 @@ pub fn rank(flags: &Rank, talk: Talk) -> Result<Exit> {
             verdicts,
         });
     }
-    if let Some((.., judges)) = sized.first() {
-        report.say(&by_whom(judges));
-    }
+    // Who judges does not depend on the size.
+    let judges = sized.first().map_or(&[][..], |(.., judges)| judges);
+    report.say(&by_whom(judges));
     ranked.sort_by(|a, b| best_first(a.together, b.together));
     ranked.truncate(flags.keep.unwrap_or(usize::MAX));
     for (place, one) in ranked.iter().enumerate() {
-        report::print(&line(place + 1, one, talk));
+        report::print(&line(place + 1, one, judges, talk));
         if let Some(folder) = &flags.out {
             copy(folder, place + 1, one.path, &mut report)?;
         }
@@ -152,7 +152,9 @@ fn judging<'a>(
 /// Says whose word the order is.
 pub fn by_whom(judges: &[Judge]) -> String {
     let named = |held_out: bool| {
-        let some = judges.iter().filter(|judge| judge.is_held_out == held_out);
+        let some = judges
+            .iter()
+            .filter(|judge| judge.is_held_out() == held_out);
         let names: Vec<_> = some.map(|judge| judge.name.as_str()).collect();
         names.join(", ")
     };
@@ -181,22 +183,21 @@ pub fn best_first(a: f64, b: f64) -> Ordering {
     key(b).total_cmp(&key(a))
 }
 
-fn line(place: usize, one: &Ranked<'_>, talk: Talk) -> String {
+fn line(place: usize, one: &Ranked<'_>, judges: &[Judge], talk: Talk) -> String {
     let path = one.path.display().to_string();
-    let both = one.verdicts.iter().zip(&one.scores);
+    let all = judges.iter().zip(&one.verdicts).zip(&one.scores);
     if talk.json {
-        let scores: Vec<_> = both
-            .map(|(verdict, (guide, own))| {
-                json!({"guide": guide, "score": verdict.score, "held_out": verdict.is_held_out, "guides_own": own})
+        let scores: Vec<_> = all
+            .map(|((judge, score), (guide, own))| {
+                json!({"guide": guide, "score": score, "held_out": judge.is_held_out(), "guides_own": own})
             })
             .collect();
         return json!({"place": place, "path": path, "score": one.together, "scores": scores})
             .to_string();
     }
-    let said: Vec<_> = both
-        .map(|(verdict, (guide, own))| {
-            let score = verdict.score;
-            if verdict.is_held_out {
+    let said: Vec<_> = all
+        .map(|((judge, score), (guide, own))| {
+            if judge.is_held_out() {
                 format!("{guide} {score:.4} (the guide itself says {own:.4})")
             } else {
                 format!("{guide} {score:.4}")

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::said;
+use super::{bounds::shared, said};
 use crate::{
     error::{Error, Result},
     guidance::universal::Guide,
@@ -187,7 +187,7 @@ impl Detector {
                 let goal = middle(one.bounds);
                 let free = (0..count).filter(|at| chosen[row * count + at] == 0.0);
                 let nearest = free.max_by(|&a, &b| {
-                    let [a, b] = [a, b].map(|at| nearness(seen(at), goal));
+                    let [a, b] = [a, b].map(|at| nearness(seen(at), one.bounds));
                     a.total_cmp(&b)
                 });
                 let Some(nearest) = nearest else { continue };
@@ -196,7 +196,7 @@ impl Detector {
                 hit[at * classes + one.class] = 1.0;
                 wanted[4 * at..][..4].copy_from_slice(&goal);
                 for other in 0..count {
-                    if shared(seen(other), goal) > SHARED {
+                    if shared(corners(seen(other)), one.bounds) > SHARED {
                         others[row * count + other] = 0.0;
                     }
                 }
@@ -310,25 +310,20 @@ fn middle([left, top, right, bottom]: [f32; 4]) -> [f32; 4] {
     ]
 }
 
-/// What two boxes share, as a part of what both cover.
-fn shared(a: [f32; 4], b: [f32; 4]) -> f32 {
-    let along = |axis: usize| {
-        let [low, high] = [-0.5, 0.5].map(|half| [a, b].map(|x| x[axis] + half * x[axis + 2]));
-        (high[0].min(high[1]) - low[0].max(low[1])).max(0.0)
-    };
-    let both = along(0) * along(1);
-    let all = a[2] * a[3] + b[2] * b[3] - both;
-    both / all.max(f32::MIN_POSITIVE)
+/// What lies around a centre with this width and height.
+fn corners([x, y, width, height]: [f32; 4]) -> [f32; 4] {
+    let [across, down] = [width, height].map(|side| side / 2.0);
+    [x - across, y - down, x + across, y + down]
 }
 
-/// Greater for a box that shares more with the goal; of those that share nothing, for a nearer one.
-fn nearness(a: [f32; 4], goal: [f32; 4]) -> f32 {
-    let part = shared(a, goal);
+/// Greater for a box, by its centre and sides, that shares more with the bounds; of those that share nothing, for a nearer one.
+fn nearness(seen: [f32; 4], bounds: [f32; 4]) -> f32 {
+    let part = shared(corners(seen), bounds);
     if part > 0.0 {
-        part
-    } else {
-        -(a[0] - goal[0]).hypot(a[1] - goal[1])
+        return part;
     }
+    let goal = middle(bounds);
+    -(seen[0] - goal[0]).hypot(seen[1] - goal[1])
 }
 
 #[cfg(test)]
@@ -336,13 +331,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn boxes_share_what_lies_in_both() {
-        let a = middle([0.0, 0.0, 0.5, 0.5]);
-        assert!((shared(a, a) - 1.0).abs() < 1e-6);
-        assert!((shared(a, middle([0.25, 0.0, 0.75, 0.5])) - 1.0 / 3.0).abs() < 1e-6);
-        assert!(shared(a, middle([0.6, 0.6, 0.9, 0.9])).abs() < 1e-6);
+    fn nearness_tells_boxes_apart_that_share_nothing() {
+        let a = [0.0, 0.0, 0.5, 0.5];
         let [near, far] = [[0.5, 0.5, 0.6, 0.6], [0.8, 0.8, 0.9, 0.9]].map(middle);
         assert!(nearness(near, a) > nearness(far, a));
+        let round = corners(middle(a));
+        assert!(round.iter().zip(a).all(|(x, y)| (x - y).abs() < 1e-6));
     }
 
     #[test]

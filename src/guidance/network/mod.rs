@@ -1,5 +1,6 @@
 //! Guides that are networks: what one says of a picture is pulled towards a target.
 
+mod bounds;
 mod detector;
 mod face;
 mod losses;

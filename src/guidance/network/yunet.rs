@@ -1,5 +1,6 @@
 //! `YuNet`: a face detector (<https://github.com/ShiqiYu/libfacedetection.train>), its boxes decoded on the host.
 
+use super::bounds::{area, shared};
 use crate::{
     error::{Error, Result},
     models::{Input, Prepared, onnx::Network},
@@ -27,17 +28,7 @@ pub struct Face {
 impl Face {
     /// What of the picture it covers.
     pub fn area(&self) -> f32 {
-        let [left, top, right, bottom] = self.bounds;
-        (right - left).max(0.0) * (bottom - top).max(0.0)
-    }
-
-    /// What two faces share, as a part of what both cover.
-    fn shared(&self, other: &Self) -> f32 {
-        let [a, b] = [self.bounds, other.bounds];
-        let width = (a[2].min(b[2]) - a[0].max(b[0])).max(0.0);
-        let height = (a[3].min(b[3]) - a[1].max(b[1])).max(0.0);
-        let both = width * height;
-        both / (self.area() + other.area() - both).max(f32::MIN_POSITIVE)
+        area(self.bounds)
     }
 }
 
@@ -111,7 +102,10 @@ impl YuNet {
         faces.sort_by(|a: &Face, b| b.score.total_cmp(&a.score));
         let mut kept: Vec<Face> = Vec::new();
         for face in faces {
-            if kept.iter().all(|other| other.shared(&face) <= MOST_SHARED) {
+            if kept
+                .iter()
+                .all(|other| shared(other.bounds, face.bounds) <= MOST_SHARED)
+            {
                 kept.push(face);
             }
         }

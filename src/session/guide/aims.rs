@@ -66,7 +66,21 @@ impl Materials {
         Ok(Rc::new(Memory::new(file.path.clone(), bytes)))
     }
 
-    pub(super) fn matched(&self) -> Result<&dyn Files> {
+    /// Eyes of this name, read when they are asked for first.
+    pub(super) async fn eyes_once<'a>(
+        &self,
+        read: &'a mut Option<Rc<Eyes>>,
+        name: &str,
+        device: &Device,
+    ) -> Result<&'a Rc<Eyes>> {
+        let eyes = match read.take() {
+            Some(eyes) => eyes,
+            None => Rc::new(networks::eyes(self.matched()?, name, device).await?),
+        };
+        Ok(read.insert(eyes))
+    }
+
+    fn matched(&self) -> Result<&dyn Files> {
         self.matched.as_deref().ok_or_else(|| {
             Error::Request(
                 "the networks that this guide needs do not come with this build".to_owned(),
@@ -112,11 +126,7 @@ pub async fn aims(
             let picture = materials.picture(picture)?.to_unit(device);
             Rc::new(Likeness::new(&Rc::new(knows), &picture)?)
         } else if target.needs_eyes() {
-            let opened = match eyes.take() {
-                Some(opened) => opened,
-                None => Rc::new(networks::eyes(materials.matched()?, "eyes", device).await?),
-            };
-            let opened = eyes.insert(opened);
+            let opened = materials.eyes_once(&mut eyes, "eyes", device).await?;
             seen(target, opened, materials, size, device).await?
         } else if target.files().is_empty() {
             Rc::new(observed(target, materials, size, device)?)
@@ -139,9 +149,9 @@ fn free_name(name: &str, taken: &[Aim]) -> String {
         1 => name.to_owned(),
         _ => format!("{name} {number}"),
     };
-    let names = (1..).map(numbered);
     let is_free = |name: &String| taken.iter().all(|aim| aim.name != *name);
-    names.into_iter().find(is_free).expect("numbers do not end")
+    let mut names = (1..).map(numbered);
+    names.find(is_free).expect("numbers do not end")
 }
 
 /// How good guides find a picture, each by its name; greater is better.

@@ -13,7 +13,6 @@ use crate::{
     picture::Picture,
     session::Size,
     tensor::Device,
-    weights::guides as networks,
 };
 
 /// Who judges finished pictures by one guide's goal.
@@ -22,20 +21,15 @@ pub struct Judge {
     pub name: String,
     /// How much it counts among others.
     pub weight: f64,
-    /// Whether it is another than the guide: who guided a picture praises it.
-    pub is_held_out: bool,
-    by: Rc<dyn Guide>,
+    /// Another than the guide; where nobody else can tell, it judges what it pulled itself.
+    other: Option<Rc<dyn Guide>>,
 }
 
-/// What a judge says of a picture.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    /// What the guide is called whose goal it is.
-    pub name: String,
-    /// Greater is better.
-    pub score: f32,
-    /// Whether it is another's than the guide's.
-    pub is_held_out: bool,
+impl Judge {
+    /// Whether it is another than the guide: who guided a picture praises it.
+    pub fn is_held_out(&self) -> bool {
+        self.other.is_some()
+    }
 }
 
 /// A judge for each guide: other eyes where they can tell, what differs from the border for shapes, else the guide itself.
@@ -53,11 +47,7 @@ pub async fn judges(
     let mut judges = Vec::new();
     for (guiding, aim) in guides.iter().zip(aims) {
         let other = if guiding.target.needs_eyes() {
-            let opened = match eyes.take() {
-                Some(opened) => opened,
-                None => Rc::new(networks::eyes(materials.matched()?, "scorer", device).await?),
-            };
-            let opened = eyes.insert(opened);
+            let opened = materials.eyes_once(&mut eyes, "scorer", device).await?;
             held_out(&guiding.target, opened, materials, size, device).await?
         } else {
             None
@@ -65,8 +55,7 @@ pub async fn judges(
         judges.push(Judge {
             name: aim.name.clone(),
             weight: guiding.weight,
-            is_held_out: other.is_some(),
-            by: other.unwrap_or_else(|| Rc::clone(&aim.guide)),
+            other,
         });
     }
     Ok(judges)
@@ -102,28 +91,31 @@ async fn held_out(
     scorer(eyes, goal).await
 }
 
-/// What judges say of a picture.
+/// What judges say of a picture of which the guides said `own`; greater is better.
 ///
 /// # Errors
 /// When one cannot look at pictures of this size, or the device fails.
-pub async fn judged(judges: &[Judge], picture: &Picture, device: &Device) -> Result<Vec<Verdict>> {
+pub async fn judged(
+    judges: &[Judge],
+    own: &[(String, f32)],
+    picture: &Picture,
+    device: &Device,
+) -> Result<Vec<f32>> {
     let image = picture.to_unit(device);
     let mut verdicts = Vec::new();
-    for judge in judges {
-        let score = scored(&*judge.by, &image).await?.read().await?[0];
-        verdicts.push(Verdict {
-            name: judge.name.clone(),
-            score,
-            is_held_out: judge.is_held_out,
+    for (judge, (_, own)) in judges.iter().zip(own) {
+        verdicts.push(match &judge.other {
+            Some(other) => scored(&**other, &image).await?.read().await?[0],
+            None => *own,
         });
     }
     Ok(verdicts)
 }
 
 /// All verdicts in one number, each as much as its guide counts.
-pub fn together(judges: &[Judge], verdicts: &[Verdict]) -> f64 {
+pub fn together(judges: &[Judge], verdicts: &[f32]) -> f64 {
     let weighted = judges.iter().zip(verdicts);
     weighted
-        .map(|(judge, verdict)| f64::from(verdict.score) * judge.weight)
+        .map(|(judge, verdict)| f64::from(*verdict) * judge.weight)
         .sum()
 }

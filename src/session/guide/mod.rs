@@ -11,7 +11,7 @@ use std::{borrow::Borrow, rc::Rc};
 use serde::{Deserialize, Serialize};
 
 pub use aims::{Materials, aims, scores};
-pub use judges::{Judge, Verdict, judged, judges, together};
+pub use judges::{Judge, judged, judges, together};
 pub use target::{NamedFile, Reading, Target, Wanted};
 
 use super::{CheckedJob, Job, SamplerName};

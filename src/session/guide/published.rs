@@ -113,12 +113,7 @@ pub(super) async fn recogniser(
     device: &Device,
 ) -> Result<(Rc<dyn Encoder>, Prepared, Cut)> {
     let source = roomy(file, materials, device).await?;
-    let size_bytes = source.size_bytes().await?;
-    let head = source.read(0..size_bytes.min(64)).await?;
-    if !matches!(
-        Format::of(&head, size_bytes),
-        Format::Safetensors | Format::Pickle
-    ) {
+    if !Format::read(&*source).await?.holds_tensors() {
         let (network, input) = opened(file, input, materials, device)?;
         return Ok((Rc::new(network), input, Cut::Aligned));
     }

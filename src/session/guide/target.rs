@@ -133,10 +133,10 @@ pub enum Target {
         #[serde(default = "cosine")]
         loss: Loss,
         /// Whether the whole picture is recognised, as long as it shows a face, and not the face alone.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         whole: bool,
         /// Whether nobody looks for it in the pictures that are made: it is taken to be in the middle.
-        #[serde(default, skip_serializing_if = "is_false")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         centre: bool,
     },
     /// A picture of which a network says what it is to say.
@@ -155,14 +155,6 @@ pub enum Target {
         /// What it is to say.
         wanted: Wanted,
     },
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands over a reference"
-)]
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 fn cosine() -> Loss {

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::cutout::{EPS, shared};
+use super::cutout::shared;
 use crate::{
     error::{Error, Result},
     guidance::universal::Guide,
@@ -66,7 +66,7 @@ impl Guide for Contrast {
                 "the mask and the picture must be of the same size".to_owned(),
             ));
         }
-        Ok(shared(&found, &self.wanted, EPS).reshape([image.shape()[0]]))
+        Ok(shared(&found, &self.wanted).reshape([image.shape()[0]]))
     }
 }
 

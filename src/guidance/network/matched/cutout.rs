@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Keeps a quotient from 0.
-pub(super) const EPS: f64 = 1e-6;
+const EPS: f64 = 1e-6;
 
 /// Pulls towards pictures whose foreground has a given shape.
 pub struct Cutout {
@@ -110,13 +110,13 @@ impl Guide for Cutout {
         let device = seen.device();
         let found = seen.greater(&device.tensor([1, 1, 1, 1], vec![0.0]));
         let wanted = self.wanted.greater(&device.tensor([1, 1, 1, 1], vec![0.5]));
-        Ok(shared(&found, &wanted, EPS).reshape([image.shape()[0]]))
+        Ok(shared(&found, &wanted).reshape([image.shape()[0]]))
     }
 }
 
 /// What two masks share, as a part of what either covers, `[B, 1, 1, 1]`.
-pub(super) fn shared(a: &Tensor, b: &Tensor, eps: f64) -> Tensor {
+pub(super) fn shared(a: &Tensor, b: &Tensor) -> Tensor {
     let axes = [1, 2, 3];
-    let either = a.max(b).sum(&axes).affine(1.0, eps);
+    let either = a.max(b).sum(&axes).affine(1.0, EPS);
     a.min(b).sum(&axes).div(&either)
 }
