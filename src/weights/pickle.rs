@@ -3,14 +3,14 @@
 //! A pickle is a small program for a stack machine, and Python lets it call whatever it names
 //! (<https://docs.python.org/3/library/pickletools.html>). Here nothing is called: the few functions that make tensors are known by
 //! name, and everything else becomes a box that holds what it was given.
+//!
+//! A pickle may hold a part of itself in many places, inside others and even inside itself. So parts lie side by side in one list,
+//! and values name them by their places there: a value is as small to copy as it is to drop, however a file is nested.
 
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{collections::HashMap, rc::Rc};
 
-/// Most values of one pickle, and the longest text in it.
+/// Most values on the stack of one pickle, most that it remembers, most parts, and most attributes.
 const MOST: usize = 1 << 22;
-
-/// A part of a pickle that others may also refer to.
-pub type Shared<T> = Rc<RefCell<T>>;
 
 /// What a pickle is made of.
 #[derive(Clone, Debug)]
@@ -18,19 +18,19 @@ pub enum Value {
     /// A whole number.
     Int(i64),
     /// Text.
-    Text(String),
+    Text(Rc<str>),
     /// A function or class by its name, `torch._utils._rebuild_tensor_v2`.
-    Global(String),
+    Global(Rc<str>),
     /// Values in order.
-    Tuple(Vec<Value>),
+    Tuple(Part),
     /// Values in order, to which more may come.
-    List(Shared<Vec<Value>>),
-    /// Values by others; in the order they came.
-    Dict(Shared<Vec<(Value, Value)>>),
-    /// An object's attributes by their names.
-    Object(Shared<Vec<(Value, Value)>>),
-    /// What the pickle leaves to its reader to find.
-    Outside(Rc<Value>),
+    List(Part),
+    /// Values by others, in turn: each key and what it stands for.
+    Dict(Part),
+    /// An object's attributes by their names, likewise.
+    Object(Part),
+    /// What the pickle leaves to its reader to find: a tuple that describes it.
+    Outside(Part),
     /// A tensor's numbers somewhere in the file.
     Tensor(Rc<Placed>),
     /// Something that is for nothing here.
@@ -39,11 +39,47 @@ pub enum Value {
     Mark,
 }
 
+/// The place of a part among all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part(usize);
+
+/// A pickle that was read.
+#[derive(Debug)]
+pub struct Pickle {
+    /// The whole.
+    pub root: Value,
+    parts: Vec<Vec<Value>>,
+    /// How many bytes it takes.
+    pub length: usize,
+}
+
+impl Pickle {
+    /// What a tuple or list holds.
+    pub fn values(&self, part: Part) -> &[Value] {
+        &self.parts[part.0]
+    }
+
+    /// All tensors in it, wherever they are.
+    pub fn tensors(&self) -> impl Iterator<Item = &Placed> {
+        let values = self.parts.iter().flatten().chain([&self.root]);
+        values.filter_map(|value| match value {
+            Value::Tensor(tensor) => Some(&**tensor),
+            _ => None,
+        })
+    }
+
+    /// What a dictionary or object holds: keys, and what they stand for.
+    pub fn pairs(&self, part: Part) -> impl Iterator<Item = (&Value, &Value)> {
+        let pairs = self.values(part).as_chunks::<2>().0;
+        pairs.iter().map(|[key, value]| (key, value))
+    }
+}
+
 /// A tensor as a pickle describes it.
 #[derive(Clone, Debug)]
 pub struct Placed {
-    /// What holds its numbers, as the pickle calls it.
-    pub storage: Value,
+    /// The tuple that describes what holds its numbers.
+    pub storage: Part,
     /// The first of its numbers there.
     pub first: usize,
     /// Its extent along each axis.
@@ -63,16 +99,24 @@ pub enum Fault {
 
 type Read<T> = Result<T, Fault>;
 
-/// Reads a pickle: its value, and how many bytes it takes.
-pub fn read(bytes: &[u8]) -> Read<(Value, usize)> {
+/// Reads a pickle.
+///
+/// # Errors
+/// When it is not whole, or none.
+pub fn read(bytes: &[u8]) -> Result<Pickle, Fault> {
     let mut machine = Machine {
         bytes,
         at: 0,
         stack: Vec::new(),
         memo: HashMap::new(),
+        parts: Vec::new(),
+        attributes: 0,
     };
-    let value = machine.run()?;
-    Ok((value, machine.at))
+    Ok(Pickle {
+        root: machine.run()?,
+        parts: machine.parts,
+        length: machine.at,
+    })
 }
 
 struct Machine<'a> {
@@ -80,6 +124,9 @@ struct Machine<'a> {
     at: usize,
     stack: Vec<Value>,
     memo: HashMap<usize, Value>,
+    parts: Vec<Vec<Value>>,
+    /// How many attributes objects were given in all: they alone are copied.
+    attributes: usize,
 }
 
 fn wrong<T>(text: impl Into<String>) -> Read<T> {
@@ -89,7 +136,8 @@ fn wrong<T>(text: impl Into<String>) -> Read<T> {
 impl<'a> Machine<'a> {
     fn run(&mut self) -> Read<Value> {
         loop {
-            if self.stack.len() > MOST || self.memo.len() > MOST {
+            let counts = [self.stack.len(), self.memo.len(), self.parts.len()];
+            if counts.iter().any(|count| *count > MOST) {
                 return wrong("it has more values than any model");
             }
             let code = self.take(1)?[0];
@@ -125,7 +173,7 @@ impl<'a> Machine<'a> {
 
     fn text(&mut self, bytes: usize) -> Read<Value> {
         let taken = self.counted(bytes)?;
-        Ok(Value::Text(String::from_utf8_lossy(taken).into_owned()))
+        Ok(Value::Text(String::from_utf8_lossy(taken).into()))
     }
 
     fn line(&mut self) -> Read<String> {
@@ -159,13 +207,24 @@ impl<'a> Machine<'a> {
         Ok(values)
     }
 
+    /// A new part.
+    fn part(&mut self, values: Vec<Value>) -> Part {
+        self.parts.push(values);
+        Part(self.parts.len() - 1)
+    }
+
+    fn marked_part(&mut self) -> Read<Part> {
+        let values = self.marked()?;
+        Ok(self.part(values))
+    }
+
     fn tuple(&mut self, count: usize) -> Read<Value> {
         let mut values = Vec::with_capacity(count);
         for _ in 0..count {
             values.push(self.pop()?);
         }
         values.reverse();
-        Ok(Value::Tuple(values))
+        Ok(Value::Tuple(self.part(values)))
     }
 
     fn remember(&mut self, key: usize) -> Read<()> {
@@ -184,11 +243,12 @@ impl<'a> Machine<'a> {
     }
 
     /// Adds values to the list or dictionary on top.
-    fn add(&mut self, values: Vec<Value>) -> Read<()> {
+    fn add(&mut self, mut values: Vec<Value>) -> Read<()> {
         match self.stack.last() {
-            Some(Value::List(list)) => list.borrow_mut().extend(values),
-            Some(Value::Dict(dict) | Value::Object(dict)) => {
-                dict.borrow_mut().extend(pairs(values));
+            Some(Value::List(Part(list))) => self.parts[*list].extend(values),
+            Some(Value::Dict(Part(dict)) | Value::Object(Part(dict))) => {
+                values.truncate(values.len() / 2 * 2);
+                self.parts[*dict].extend(values);
             }
             Some(_) => {}
             None => return wrong("it adds to what is not there"),
@@ -249,28 +309,31 @@ impl<'a> Machine<'a> {
                 self.counted(1)?;
                 Value::Other
             }
-            b')' => Value::Tuple(Vec::new()),
-            b't' => Value::Tuple(self.marked()?),
+            b')' => Value::Tuple(self.part(Vec::new())),
+            b't' => Value::Tuple(self.marked_part()?),
             0x85..=0x87 => self.tuple(usize::from(code - 0x84))?,
-            b']' => Value::List(Shared::default()),
-            b'l' => Value::List(Rc::new(RefCell::new(self.marked()?))),
-            b'}' => Value::Dict(Shared::default()),
-            b'd' => Value::Dict(Rc::new(RefCell::new(pairs(self.marked()?).collect()))),
+            b']' => Value::List(self.part(Vec::new())),
+            b'l' => Value::List(self.marked_part()?),
+            b'}' => Value::Dict(self.part(Vec::new())),
+            b'd' => Value::Dict(self.marked_part()?),
             b'c' => {
                 let [module, name] = [self.line()?, self.line()?];
-                Value::Global(format!("{module}.{name}"))
+                Value::Global(format!("{module}.{name}").into())
             }
             0x93 => match (self.pop()?, self.pop()?) {
                 (Value::Text(name), Value::Text(module)) => {
-                    Value::Global(format!("{module}.{name}"))
+                    Value::Global(format!("{module}.{name}").into())
                 }
                 _ => return wrong("it names a function by what is no text"),
             },
-            b'Q' => Value::Outside(Rc::new(self.pop()?)),
+            b'Q' => match self.pop()? {
+                Value::Tuple(part) => Value::Outside(part),
+                _ => Value::Other,
+            },
             b'R' | 0x81 => {
                 let given = self.pop()?;
                 let what = self.pop()?;
-                called(&what, given)?
+                self.called(&what, &given)?
             }
             other => return wrong(format!("it does what is not known here: {other:#04x}")),
         };
@@ -281,12 +344,73 @@ impl<'a> Machine<'a> {
     /// Gives the object below its attributes. What else has a state, as dictionaries that count their versions, needs none here.
     fn build(&mut self) -> Read<()> {
         let state = self.pop()?;
-        if let (Some(Value::Object(object)), Value::Dict(state)) = (self.stack.last(), &state)
-            && !Rc::ptr_eq(object, state)
-        {
-            object.borrow_mut().extend(state.borrow().iter().cloned());
+        if let (Some(Value::Object(object)), Value::Dict(state)) = (self.stack.last(), &state) {
+            let attributes = self.parts[state.0].clone();
+            self.attributes += attributes.len();
+            if self.attributes > MOST {
+                return wrong("its objects have more attributes than any model's");
+            }
+            self.parts[object.0].extend(attributes);
         }
         Ok(())
+    }
+
+    /// What a function makes of its arguments.
+    fn called(&mut self, what: &Value, given: &Value) -> Read<Value> {
+        let Value::Global(name) = what else {
+            return wrong("it calls what is no function");
+        };
+        let Value::Tuple(given) = given else {
+            return wrong(format!("it calls {name} without arguments"));
+        };
+        let given = &self.parts[given.0][..];
+        match (&name[..], given) {
+            ("collections.OrderedDict" | "builtins.dict", _) => {
+                Ok(Value::Dict(self.part(Vec::new())))
+            }
+            (
+                "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor",
+                [storage, first, shape, strides, ..],
+            ) => self.placed(storage, first, shape, strides),
+            ("torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor", _) => {
+                wrong(format!("it calls {name} with too few arguments"))
+            }
+            ("torch._utils._rebuild_parameter", [tensor, ..]) => Ok(tensor.clone()),
+            _ => Ok(Value::Object(self.part(Vec::new()))),
+        }
+    }
+
+    fn placed(
+        &self,
+        storage: &Value,
+        first: &Value,
+        shape: &Value,
+        strides: &Value,
+    ) -> Read<Value> {
+        let (Some(first), Some(shape), Some(strides)) =
+            (count(first), self.counts(shape), self.counts(strides))
+        else {
+            return wrong("it has a tensor whose shape is no row of numbers");
+        };
+        if shape.len() != strides.len() {
+            return wrong("it has a tensor whose shape and strides differ in length");
+        }
+        let Value::Outside(storage) = *storage else {
+            return wrong("it has a tensor whose numbers are nowhere");
+        };
+        Ok(Value::Tensor(Rc::new(Placed {
+            storage,
+            first,
+            shape,
+            strides,
+        })))
+    }
+
+    fn counts(&self, value: &Value) -> Option<Vec<usize>> {
+        match value {
+            Value::Tuple(part) => self.parts[part.0].iter().map(count).collect(),
+            _ => None,
+        }
     }
 }
 
@@ -303,59 +427,10 @@ fn whole(bytes: &[u8]) -> i64 {
     }
 }
 
-fn pairs(values: Vec<Value>) -> impl Iterator<Item = (Value, Value)> {
-    let mut values = values.into_iter();
-    std::iter::from_fn(move || Some((values.next()?, values.next()?)))
-}
-
-/// What a function makes of its arguments.
-fn called(what: &Value, given: Value) -> Read<Value> {
-    let Value::Global(name) = what else {
-        return wrong("it calls what is no function");
-    };
-    let Value::Tuple(mut given) = given else {
-        return wrong(format!("it calls {name} without arguments"));
-    };
-    match &name[..] {
-        "collections.OrderedDict" | "builtins.dict" => Ok(Value::Dict(Shared::default())),
-        "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => {
-            let [storage, first, shape, strides, ..] = &given[..] else {
-                return wrong(format!("it calls {name} with too few arguments"));
-            };
-            placed(storage, first, shape, strides)
-        }
-        "torch._utils._rebuild_parameter" if !given.is_empty() => Ok(given.swap_remove(0)),
-        _ => Ok(Value::Object(Shared::default())),
-    }
-}
-
-fn placed(storage: &Value, first: &Value, shape: &Value, strides: &Value) -> Read<Value> {
-    let (Some(first), Some(shape), Some(strides)) = (count(first), counts(shape), counts(strides))
-    else {
-        return wrong("it has a tensor whose shape is no row of numbers");
-    };
-    if shape.len() != strides.len() {
-        return wrong("it has a tensor whose shape and strides differ in length");
-    }
-    Ok(Value::Tensor(Rc::new(Placed {
-        storage: storage.clone(),
-        first,
-        shape,
-        strides,
-    })))
-}
-
 /// A number of things.
 pub fn count(value: &Value) -> Option<usize> {
     match value {
         Value::Int(number) => usize::try_from(*number).ok(),
-        _ => None,
-    }
-}
-
-fn counts(value: &Value) -> Option<Vec<usize>> {
-    match value {
-        Value::Tuple(values) => values.iter().map(count).collect(),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use safetensors::Dtype;
 
 use super::{
     header::{Entry, Header},
-    pickle::{self, Fault, Value, count},
+    pickle::{self, Fault, Part, Pickle, Value, count},
     recognise::{Format, require_safetensors},
     source::WeightSource,
 };
@@ -26,8 +26,9 @@ const LOCAL_BYTES: u64 = 30;
 const LONGEST_BYTES: u64 = 64 << 20;
 /// The first number in a file of the older kind.
 const OLD_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
-/// Objects are not nested deeper in any module.
+/// Objects are not nested deeper in any module, and all their names together are not longer.
 const DEEPEST: usize = 64;
+const LONGEST_NAMES_BYTES: usize = 64 << 20;
 
 /// Reads the head of a file of weights: safetensors, or one of PyTorch's own.
 ///
@@ -58,9 +59,10 @@ pub async fn header(source: &dyn WeightSource) -> Result<Header> {
     } else {
         stacked(source).await?
     };
-    let mut entries = Vec::new();
-    file.gather(&file.root, &mut String::new(), 0, &mut entries)
+    let mut found = Found::default();
+    file.gather(&file.pickle.root, 0, &mut found)
         .map_err(|problem| wrong(source, problem))?;
+    let mut entries = found.entries;
     if entries.is_empty() {
         return Err(wrong(source, "it holds no tensors"));
     }
@@ -73,45 +75,50 @@ pub async fn header(source: &dyn WeightSource) -> Result<Header> {
 
 /// What a file's pickle says, and where its storages lie, by their keys.
 struct File {
-    root: Value,
+    pickle: Pickle,
     storages: BTreeMap<String, Range<u64>>,
 }
 
+/// What was found on a walk through a file's objects.
+#[derive(Default)]
+struct Found {
+    /// The names on the way to where the walk is, with dots between.
+    name: String,
+    /// How long the names are together of all that it has come by.
+    names_bytes: usize,
+    entries: Vec<Entry>,
+}
+
 impl File {
-    /// Adds the tensors in a value, each under the names on the way to it with dots between.
-    fn gather(
-        &self,
-        value: &Value,
-        name: &mut String,
-        deep: usize,
-        entries: &mut Vec<Entry>,
-    ) -> Result<(), String> {
-        if deep > DEEPEST {
+    /// Adds the tensors in a value, each under the names on the way to it.
+    fn gather(&self, value: &Value, deep: usize, found: &mut Found) -> Result<(), String> {
+        found.names_bytes += found.name.len() + 1;
+        if deep > DEEPEST || found.names_bytes > LONGEST_NAMES_BYTES {
             return Err("its objects are nested without an end".to_owned());
         }
         let held = match value {
-            Value::Dict(held) | Value::Object(held) => held,
+            Value::Dict(held) | Value::Object(held) => *held,
             Value::Tensor(tensor) => {
-                entries.push(self.entry(name, tensor)?);
+                found.entries.push(self.entry(&found.name, tensor)?);
                 return Ok(());
             }
             _ => return Ok(()),
         };
-        for (key, value) in held.borrow().iter() {
+        for (key, value) in self.pickle.pairs(held) {
             let Value::Text(key) = key else { continue };
-            let length = name.len();
-            if !name.is_empty() {
-                name.push('.');
+            let length = found.name.len();
+            if !found.name.is_empty() {
+                found.name.push('.');
             }
-            name.push_str(key);
-            self.gather(value, name, deep + 1, entries)?;
-            name.truncate(length);
+            found.name.push_str(key);
+            self.gather(value, deep + 1, found)?;
+            found.name.truncate(length);
         }
         Ok(())
     }
 
     fn entry(&self, name: &str, tensor: &pickle::Placed) -> Result<Entry, String> {
-        let (key, dtype, _) = storage(&tensor.storage)
+        let (key, dtype, _) = storage(&self.pickle, tensor.storage)
             .ok_or_else(|| format!("its tensor {name:?} has numbers of no known type"))?;
         let Some(place) = self.storages.get(key) else {
             return Err(format!("the numbers of its tensor {name:?} are missing"));
@@ -144,14 +151,8 @@ impl File {
 }
 
 /// The key, type and length of a storage: `('storage', torch.FloatStorage, '0', 'cpu', 864)`.
-fn storage(value: &Value) -> Option<(&str, Dtype, usize)> {
-    let Value::Outside(given) = value else {
-        return None;
-    };
-    let Value::Tuple(given) = &**given else {
-        return None;
-    };
-    let [_, Value::Global(class), Value::Text(key), _, elements, ..] = &given[..] else {
+fn storage(pickle: &Pickle, given: Part) -> Option<(&str, Dtype, usize)> {
+    let [_, Value::Global(class), Value::Text(key), _, elements, ..] = pickle.values(given) else {
         return None;
     };
     let dtype = match class.rsplit('.').next()? {
@@ -202,7 +203,7 @@ async fn zipped(source: &dyn WeightSource) -> Result<File> {
         return Err(short());
     }
     let list = source.read(list_start..list_start + list_bytes).await?;
-    let mut root = None;
+    let mut pickle = None;
     let mut storages = BTreeMap::new();
     let mut at = 0;
     while let Some(head) = list
@@ -240,18 +241,15 @@ async fn zipped(source: &dyn WeightSource) -> Result<File> {
             }
             None if packed <= LONGEST_BYTES => {
                 let bytes = source.read(place).await?;
-                root = Some(
-                    pickle::read(&bytes)
-                        .map_err(|fault| wrong(source, said(fault)))?
-                        .0,
-                );
+                let read = pickle::read(&bytes);
+                pickle = Some(read.map_err(|fault| wrong(source, said(fault)))?);
             }
             None => return Err(wrong(source, "its data.pkl is longer than any model's")),
         }
     }
-    let root =
-        root.ok_or_else(|| wrong(source, "it is a zip archive without PyTorch's data.pkl"))?;
-    Ok(File { root, storages })
+    let pickle =
+        pickle.ok_or_else(|| wrong(source, "it is a zip archive without PyTorch's data.pkl"))?;
+    Ok(File { pickle, storages })
 }
 
 /// Pickles one behind another, then each storage's length and numbers.
@@ -266,20 +264,23 @@ async fn stacked(source: &dyn WeightSource) -> Result<File> {
             Ok(read) => break read,
         }
     };
-    let [.., root, keys] = pickles;
-    let mut widths = BTreeMap::new();
-    storages(&root, 0, &mut widths);
-    let Value::List(keys) = keys else {
+    let [.., pickle, keys] = pickles;
+    let storages = pickle
+        .tensors()
+        .filter_map(|tensor| storage(&pickle, tensor.storage));
+    let widths: BTreeMap<&str, u64> = storages
+        .map(|(key, dtype, _)| (key, dtype.bitsize() as u64 / 8))
+        .collect();
+    let Value::List(order) = keys.root else {
         return Err(wrong(
             source,
             "it does not say in which order its numbers lie",
         ));
     };
     let mut places = BTreeMap::new();
-    let keys = keys.borrow().clone();
-    for key in &keys {
+    for key in keys.values(order) {
         let Value::Text(key) = key else { continue };
-        let Some(width) = widths.get(key) else {
+        let Some(width) = widths.get(&**key) else {
             return Err(wrong(
                 source,
                 format!("nothing in it says of what type the numbers {key:?} are"),
@@ -297,16 +298,16 @@ async fn stacked(source: &dyn WeightSource) -> Result<File> {
                 "it ends before its numbers do: it was cut short, fetch it again",
             ));
         }
-        places.insert(key.clone(), start..at);
+        places.insert(key.to_string(), start..at);
     }
     Ok(File {
-        root,
+        pickle,
         storages: places,
     })
 }
 
 /// The five pickles of an older file, and where the numbers begin.
-fn five(bytes: &[u8]) -> Result<([Value; 5], u64), Fault> {
+fn five(bytes: &[u8]) -> Result<([Pickle; 5], u64), Fault> {
     let magic = bytes.get(2..14).ok_or(Fault::Short)?;
     if magic[..2] != [0x8a, 10] || magic[2..] != OLD_MAGIC {
         return Err(Fault::Wrong(
@@ -315,29 +316,12 @@ fn five(bytes: &[u8]) -> Result<([Value; 5], u64), Fault> {
     }
     let mut at = 0;
     let mut next = || {
-        let (value, length) = pickle::read(&bytes[at..])?;
-        at += length;
-        Ok(value)
+        let pickle = pickle::read(&bytes[at..])?;
+        at += pickle.length;
+        Ok(pickle)
     };
     let pickles = [next()?, next()?, next()?, next()?, next()?];
     Ok((pickles, at as u64))
-}
-
-/// How many bytes each number takes in the storages that a value mentions.
-fn storages(value: &Value, deep: usize, widths: &mut BTreeMap<String, u64>) {
-    match value {
-        Value::Tensor(tensor) => {
-            if let Some((key, dtype, _)) = storage(&tensor.storage) {
-                widths.insert(key.to_owned(), dtype.bitsize() as u64 / 8);
-            }
-        }
-        Value::Dict(held) | Value::Object(held) if deep < DEEPEST => {
-            for (_, value) in held.borrow().iter() {
-                storages(value, deep + 1, widths);
-            }
-        }
-        _ => {}
-    }
 }
 
 fn said(fault: Fault) -> String {

@@ -143,3 +143,35 @@ fn what_is_odd_is_named_and_nothing_makes_the_program_fall_over() {
     }
     assert!(refused > 300, "{refused} refusals");
 }
+
+/// A file of the older kind around a pickle.
+fn around(pickle: &[u8]) -> Vec<u8> {
+    let magic = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+    let parts: [&[u8]; 5] = [magic, b"K\x01.", b"}.", pickle, b"]."];
+    parts.concat()
+}
+
+#[test]
+fn what_holds_itself_or_the_same_over_and_over_is_read_without_falling_over() {
+    // A pair of the pair before, thirty times: a thousand million values if each were one of its own.
+    let again = |code: &[u8]| [b"(Nt".to_vec(), code.repeat(30), b".".to_vec()].concat();
+    let pairs = again(b"q\x00h\x00\x86");
+    // A list in a list, a million deep.
+    let mut deep = b"]".repeat(1_000_000);
+    deep.extend(b"a".repeat(999_999));
+    deep.push(b'.');
+    // A list that holds itself.
+    let own = b"]q\x00h\x00a.".to_vec();
+    for pickle in [pairs, deep, own] {
+        let said = read(around(&pickle)).unwrap_err().to_string();
+        assert!(said.contains("it holds no tensors"), "{said}");
+    }
+    // Twice the same dictionary in a dictionary, forty times over, and one in itself.
+    let twice = b"q\x00}(X\x01\x00\x00\x00ah\x00X\x01\x00\x00\x00bh\x00u";
+    let twice = [b"}".to_vec(), twice.repeat(40), b".".to_vec()].concat();
+    let own = b"}q\x00X\x01\x00\x00\x00ah\x00s.".to_vec();
+    for pickle in [twice, own] {
+        let said = read(around(&pickle)).unwrap_err().to_string();
+        assert!(said.contains("nested without an end"), "{said}");
+    }
+}
