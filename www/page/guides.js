@@ -34,14 +34,14 @@ export class GuidePicker {
     this.#kind.append(...Object.entries(this.#kinds).map(([value, { title }]) => build("option", { value, textContent: title })));
     this.#kind.addEventListener("change", () => this.#choose(this.#kind.value));
     this.element = build("fieldset", { className: "source" }, build("legend", { textContent: title }), build("div", { className: "field" }, build("label", { htmlFor: this.#kind.id, textContent: "What counts" }), this.#kind), this.#place);
-    this.#choose(kind);
+    this.#show(kind);
   }
 
   #id(name) {
     return `${this.#key}${name}`;
   }
 
-  /** Brings what the first choice needs. */
+  /** Brings what the choice needs. */
   async begin() {
     await this.#now.begin?.();
     this.#parts.onchange();
@@ -75,7 +75,7 @@ export class GuidePicker {
     const kind = this.#kinds[target?.kind] ? target.kind : "detection";
     this.#choose(kind);
     if (target) this.#now.restore?.(target);
-    return Boolean(this.#now.photo) || kind === "network" || kind === "face";
+    return Boolean(this.#now.photo);
   }
 
   takeNetwork(file) {
@@ -90,10 +90,14 @@ export class GuidePicker {
   }
 
   #choose(kind) {
+    this.#show(kind);
+    this.begin();
+  }
+
+  #show(kind) {
     this.#kind.value = kind;
     this.#place.replaceChildren(build("p", { className: "hint", textContent: this.#now.hint }), ...this.#now.controls);
     this.#now.setShape?.(this.#shape);
-    this.begin();
   }
 
   #photo(id, onchange = () => this.#parts.onchange(), examples = true) {
