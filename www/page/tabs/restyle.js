@@ -49,38 +49,25 @@ const picker = new SourcePicker({
   },
 });
 const share = { min: 0, max: 1, step: 0.05 };
-const leading = (window, usual) => Number(/^[\d.]+$/.exec(window ?? "")?.[0] ?? usual);
-/** The sliders by the field of an edit that each is. A window that is no leading share has no slider: it becomes the usual one. */
+/** A slider of how long something is kept. A window that is no leading share has no slider: it becomes the usual one. */
+const windowed = (id, label, word, hint) => ({
+  at: slider(id, label, share, { say: percent, hint }),
+  say: (at) => `${word} ${percent(at)}`,
+  spell: String,
+  read: (window, usual) => Number(/^[\d.]+$/.exec(window ?? "")?.[0] ?? usual),
+});
+/** The sliders by the field of an edit that each is. */
 const CONTROLS = {
-  feature_window: {
-    at: slider("feature-window", "Layout kept", { ...share, value: 0.8 }, {
-      say: percent,
-      hint: "For how much of the drawing the shapes come from the original. More keeps places and outlines, less lets things change form.",
-    }),
-    say: (at) => `layout ${percent(at)}`,
-    spell: String,
-    read: leading,
-  },
-  attention_window: {
-    at: slider("attention-window", "Structure kept", { ...share, value: 0.5 }, {
-      say: percent,
-      hint: "For how much of it parts hang together as they did. More keeps parts and surfaces alike, less gives material and colour to the new words.",
-    }),
-    say: (at) => `structure ${percent(at)}`,
-    spell: String,
-    read: leading,
-  },
-  cross_window: {
-    at: slider("cross-window", "Words kept in place", { ...share, value: 0.8 }, {
-      say: percent,
-      hint: "For how much of it the words that both share look where they looked. Less lets new words move things.",
-    }),
-    say: (at) => `words ${percent(at)}`,
-    spell: String,
-    read: leading,
-  },
+  feature_window: windowed("feature-window", "Layout kept", "layout", "For how much of the drawing the shapes come from the original. More keeps places and outlines, less lets things change form."),
+  attention_window: windowed(
+    "attention-window",
+    "Structure kept",
+    "structure",
+    "For how much of it parts hang together as they did. More keeps parts and surfaces alike, less gives material and colour to the new words.",
+  ),
+  cross_window: windowed("cross-window", "Words kept in place", "words", "For how much of it the words that both share look where they looked. Less lets new words move things."),
   strength: {
-    at: slider("strength", "Noise", { ...share, min: 0.05, value: 0.75 }, {
+    at: slider("strength", "Noise", { ...share, min: 0.05 }, {
       say: percent,
       hint: "How much of the original is covered. More follows the words, less the original.",
     }),
@@ -186,6 +173,7 @@ method.addEventListener("change", () => {
 });
 blend.addEventListener("change", show);
 for (const { at } of Object.values(CONTROLS)) at.input.addEventListener("input", show);
+choose("pnp");
 show();
 
 export const restyle = {
