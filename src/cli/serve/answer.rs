@@ -83,10 +83,9 @@ fn file_answer(
         ("Cache-Control", freshness(&file.path).to_owned()),
         ("Accept-Ranges", "bytes".to_owned()),
     ];
-    let forms = PACKINGS.map(|(name, ending)| (name, site.packed(&file, ending)));
-    let forms: Vec<_> = forms
-        .into_iter()
-        .filter_map(|(name, packed)| Some((name, packed?)))
+    let forms: Vec<_> = PACKINGS
+        .iter()
+        .filter_map(|&(name, ending)| Some((name, site.packed(&file, ending)?)))
         .collect();
     if !forms.is_empty() {
         fields.push(("Vary", "Accept-Encoding".to_owned()));
