@@ -3,6 +3,8 @@
 //! Parameters are drawn by name on both sides; `tests/fixtures/make_fixtures.py` and `make_guidance.py` have the
 //! other side.
 
+#[path = "../support/chance.rs"]
+mod chance;
 mod edits;
 #[path = "../support/eyes.rs"]
 mod eyes;

@@ -11,6 +11,8 @@ use guidestar::{
 };
 use pollster::block_on;
 
+use crate::chance::chance;
+
 fn bytes(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/torch");
     fs::read(format!("{folder}/{name}")).unwrap()
@@ -122,13 +124,7 @@ fn what_is_odd_is_named_and_nothing_makes_the_program_fall_over() {
     );
     let program = b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.".to_vec();
     assert!(said(program).contains("none of PyTorch's weights"));
-    let mut state = 1_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as usize
-    };
+    let mut next = chance();
     let mut refused = 0;
     for name in ["zip.pth", "old.pt"] {
         let whole = bytes(name);

@@ -1,5 +1,7 @@
 //! Networks from ONNX files compute what onnxruntime and the standard's own tests say, and files that are wrong say how.
 
+#[path = "../support/chance.rs"]
+mod chance;
 mod detectors;
 #[path = "../support/faces.rs"]
 mod drawn_faces;

@@ -4,6 +4,8 @@ use std::fs;
 
 use guidestar::{Error, models::onnx::Network, tensor::Device};
 
+use crate::chance::chance;
+
 fn file(name: &str) -> Vec<u8> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/onnx");
     fs::read(format!("{folder}/{name}.onnx")).expect("a fixture")
@@ -97,13 +99,7 @@ fn a_picture_of_another_size_is_refused() {
 #[test]
 fn no_change_of_bytes_makes_the_program_fall_over() {
     let whole = file("small");
-    let mut state = 1_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as usize
-    };
+    let mut next = chance();
     let mut refused = 0;
     for _ in 0..3000 {
         let mut bytes = whole.clone();
