@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,9 +12,8 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { launch, listen, ROOT, SWIFTSHADER } from "./browser.js";
+import { drop, PROGRAM, serve } from "./visit.js";
 
-const PROGRAM = process.env.GUIDESTAR ?? `${ROOT}target/debug/guidestar`;
-const PAGE = process.env.GUIDESTAR_PAGE ?? `${ROOT}target/page`;
 /** Shaders are compiled on a processor, and so is the picture computed. */
 const PATIENCE = { timeout: 500_000 };
 /** A browser stores numbers in 16 bits and the processor in 32; in so few steps that is no more than noise. */
@@ -23,17 +22,15 @@ const LEAST_PSNR_DB = 40;
 const run = promisify(execFile);
 let browser;
 let server;
-let address;
 let folder;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "guidestar-page-"));
-  server = spawn(PROGRAM, ["serve", "--port", "0", "--quiet", "--dir", PAGE], { stdio: ["ignore", "pipe", "inherit"] });
-  address = await new Promise((resolve) => server.stdout.once("data", (line) => resolve(String(line).trim())));
+  server = await serve();
   browser = await launch(SWIFTSHADER);
 });
 after(async () => {
   await browser.close();
-  server.kill();
+  await server.end();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -43,7 +40,7 @@ function coldTest(sentence, tab, act) {
     const visit = await browser.newContext({ viewport: { width: 1280, height: 800 }, serviceWorkers: "block" });
     const page = await visit.newPage();
     const errors = listen(page);
-    await page.goto(address);
+    await page.goto(server.address);
     await page.getByRole("tab", { name: tab }).click();
     await page.locator("#device[data-state=slow], #device[data-state=ready]").waitFor(PATIENCE);
     await page.getByLabel("Size", { exact: true }).selectOption("another size");
@@ -133,9 +130,9 @@ coldTest("steer pulls to outlines and to a part that stays", "Steer", async (pag
 });
 
 coldTest("steer pulls to what a dropped network says of a dropped picture, and to a colour at once", "Steer", async (page, context) => {
-  await drop(page, "body", "cells.onnx", await readFile(`${ROOT}tests/fixtures/onnx/cells.onnx`));
+  await drop(page, { name: "cells.onnx", bytes: await readFile(`${ROOT}tests/fixtures/onnx/cells.onnx`) });
   await page.getByText("cells.onnx").waitFor();
-  await drop(page, ".source", "goal.png", await readFile(`${ROOT}www/page/pictures/tree.png`));
+  await drop(page, { name: "goal.png", bytes: await readFile(`${ROOT}www/page/pictures/tree.png`) }, ".source");
   await page.getByText("goal.png").waitFor();
   await page.getByRole("button", { name: "Another guide" }).click();
   await steered(page, context, "network");
@@ -146,7 +143,7 @@ const FACES = ["MobileFaceNet.onnx", "yunet_n.onnx"].map((name) => `${ROOT}../sh
 coldTest("steer pulls to a face, as networks from files know faces", "Steer", async (page, context) => {
   if (!FACES.every(existsSync)) return context.skip("there is no ../shared/networks beside the repository");
   await page.getByLabel("What counts").selectOption("face");
-  await drop(page, ".source", "face.png", await readFile(`${ROOT}tests/fixtures/pictures/face.png`));
+  await drop(page, { name: "face.png", bytes: await readFile(`${ROOT}tests/fixtures/pictures/face.png`) }, ".source");
   await page.getByLabel("Choose what tells faces apart").setInputFiles(FACES[0]);
   await page.getByLabel("Choose what finds faces").setInputFiles(FACES[1]);
   await page.getByLabel("The face is in the middle").check();
@@ -169,17 +166,4 @@ async function steered(page, context, kind) {
   const ways = [...line.matchAll(/([\d.e-]+) → ([\d.e-]+)/g)];
   assert.ok(ways.some(([, first, last]) => Number(last) < Number(first)), line);
   assert.ok((await readFile(await download(page, `${kind}.png`))).includes(`"kind":"${kind}"`));
-}
-
-/** Drops a file on an element, as a file manager would. */
-async function drop(page, on, name, content) {
-  const transfer = await page.evaluateHandle(
-    ([bytes, named]) => {
-      const data = new DataTransfer();
-      data.items.add(new File([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))], named));
-      return data;
-    },
-    [content.toString("base64"), name],
-  );
-  for (const event of ["dragenter", "dragover", "drop"]) await page.dispatchEvent(on, event, { dataTransfer: transfer });
 }

@@ -8,7 +8,7 @@ import { createServer } from "node:http";
 import { promisify } from "node:util";
 import { ROOT } from "./browser.js";
 
-const PROGRAM = process.env.GUIDESTAR ?? `${ROOT}target/debug/guidestar`;
+export const PROGRAM = process.env.GUIDESTAR ?? `${ROOT}target/debug/guidestar`;
 const PAGE = process.env.GUIDESTAR_PAGE ?? `${ROOT}target/page`;
 /** Shaders are compiled on a processor, and so is the picture computed. */
 export const PATIENCE = { timeout: 120_000 };
@@ -94,8 +94,8 @@ export async function download(page) {
   return readFile(await (await coming).path());
 }
 
-/** Drops a file on the page, as a file manager would: its bytes, or what is at an address. */
-export async function drop(page, { name, type = "", bytes, url }) {
+/** Drops a file on the page, or on an element of it, as a file manager would: its bytes, or what is at an address. */
+export async function drop(page, { name, type = "", bytes, url }, on = "body") {
   const given = { name, type, url, bytes: bytes && Buffer.from(bytes).toString("base64") };
   const transfer = await page.evaluateHandle(async ({ name, type, url, bytes }) => {
     const content = url ? await (await fetch(url)).blob() : Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0));
@@ -103,7 +103,7 @@ export async function drop(page, { name, type = "", bytes, url }) {
     data.items.add(new File([content], name, { type, lastModified: 1 }));
     return data;
   }, given);
-  for (const event of ["dragenter", "dragover", "drop"]) await page.dispatchEvent("body", event, { dataTransfer: transfer });
+  for (const event of ["dragenter", "dragover", "drop"]) await page.dispatchEvent(on, event, { dataTransfer: transfer });
 }
 
 /** How many different colours an image has. */
