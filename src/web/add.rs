@@ -35,6 +35,19 @@ pub enum Offer {
     Url(String, Option<String>),
 }
 
+impl Offer {
+    /// What it is to be called.
+    fn name(&self) -> String {
+        match self {
+            Self::Files(files) => match &files[..] {
+                [(path, _)] => leaf(path),
+                files => inside(files).0,
+            },
+            Self::Url(url, _) => leaf(url.split(['?', '#']).next().unwrap_or(url)),
+        }
+    }
+}
+
 /// What was found at an offer.
 pub struct Found {
     /// What it is to be called.
@@ -50,6 +63,8 @@ pub struct Found {
 pub struct Adder {
     port: Rc<Port>,
     shelf: Rc<Shelf>,
+    /// The name of what is being added.
+    adding: RefCell<Option<String>>,
     cancel: Rc<Cell<bool>>,
     abort: RefCell<Option<AbortController>>,
 }
@@ -60,6 +75,7 @@ impl Adder {
         Self {
             port,
             shelf,
+            adding: RefCell::default(),
             cancel: Rc::default(),
             abort: RefCell::default(),
         }
@@ -70,6 +86,13 @@ impl Adder {
         self.cancel.set(true);
         if let Some(abort) = &*self.abort.borrow() {
             abort.abort();
+        }
+    }
+
+    /// Ends what is under way if it adds a model of this name.
+    pub fn cancel_adding(&self, name: &str) {
+        if self.adding.borrow().as_deref() == Some(name) {
+            self.cancel();
         }
     }
 
@@ -84,10 +107,13 @@ impl Adder {
                 [] => Err(Error::Request(
                     "no files came along: choose some".to_owned(),
                 )),
-                [(path, file)] => self.look_at_file(path, file).await,
+                [(_, file)] => self.look_at_file(offer.name(), file).await,
                 files => self.look_at_folder(files).await,
             },
-            Offer::Url(url, sha256) => self.look_at_url(url, sha256.as_deref()).await,
+            Offer::Url(url, sha256) => {
+                let name = offer.name();
+                self.look_at_url(name, url, sha256.as_deref()).await
+            }
         }?;
         if found.name == MINI {
             let text = format!("{MINI:?} is the model that comes with the page: rename the file");
@@ -96,8 +122,7 @@ impl Adder {
         Ok(found)
     }
 
-    async fn look_at_file(&self, path: &str, file: &File) -> Result<Found> {
-        let name = leaf(path);
+    async fn look_at_file(&self, name: String, file: &File) -> Result<Found> {
         let visit = Visit::File(file.clone());
         Ok(Found {
             blueprint: Some(self.blueprint(visit.open(&name)).await?),
@@ -141,7 +166,12 @@ impl Adder {
         })
     }
 
-    async fn look_at_url(&self, url: &str, sha256: Option<&str>) -> Result<Found> {
+    async fn look_at_url(
+        &self,
+        name: String,
+        url: &str,
+        sha256: Option<&str>,
+    ) -> Result<Found> {
         let is_sum = |sum: &str| sum.len() == 64 && sum.chars().all(|c| c.is_ascii_hexdigit());
         let sha256 = sha256
             .map(|sum| sum.trim().to_lowercase())
@@ -157,7 +187,6 @@ impl Adder {
         } else {
             None
         };
-        let name = leaf(url.split(['?', '#']).next().unwrap_or(url));
         let bytes = probe.total_bytes.unwrap_or(0);
         Ok(Found {
             about: About {
@@ -184,6 +213,13 @@ impl Adder {
     /// # Errors
     /// When it is no checkpoint of Stable Diffusion 1.x, or cannot be brought here.
     pub async fn add(&self, id: Id, offer: &Offer, store: bool) -> Result<()> {
+        *self.adding.borrow_mut() = Some(offer.name());
+        let added = self.bring(id, offer, store).await;
+        self.adding.take();
+        added
+    }
+
+    async fn bring(&self, id: Id, offer: &Offer, store: bool) -> Result<()> {
         let found = self.look(offer).await?;
         let name = &found.name;
         let mut note = None;
@@ -354,7 +390,8 @@ const PARTS: [&str; 5] = ["unet", "vae", "text_encoder", "tokenizer", "scheduler
 
 /// The name of the folder that all files are in, and their paths inside it.
 fn inside(files: &[(String, File)]) -> (String, Vec<(String, File)>) {
-    let first = files[0].0.split_once('/').map(|(folder, _)| folder);
+    let first = files.first().and_then(|(path, _)| path.split_once('/'));
+    let first = first.map(|(folder, _)| folder);
     let common = first.filter(|folder| {
         let start = format!("{folder}/");
         !PARTS.contains(folder) && files.iter().all(|(path, _)| path.starts_with(&start))

@@ -71,11 +71,14 @@ impl Inner {
             Asked::Lose => self.studio.lose(),
             Asked::Models | Asked::Hold { .. } | Asked::ReadPng => self.spawn(received),
             Asked::Needs { job } if self.studio.knows(&job.model) => self.spawn(received),
+            Asked::Remove { name } => {
+                self.adder.cancel_adding(name);
+                self.enqueue(id, received, |inner| &inner.models);
+            }
             Asked::AddFiles { .. }
             | Asked::AddUrl { .. }
             | Asked::Inspect { .. }
-            | Asked::ForgetTraces
-            | Asked::Remove { .. } => self.enqueue(id, received, |inner| &inner.models),
+            | Asked::ForgetTraces => self.enqueue(id, received, |inner| &inner.models),
             _ => self.enqueue(id, received, |inner| &inner.pictures),
         }
     }
@@ -107,6 +110,11 @@ impl Inner {
                 Asked::Start { .. } | Asked::Load { .. } | Asked::Bench
             )
         };
+        self.call_off(droppable);
+    }
+
+    /// Takes out what waits for the GPU and need not be done.
+    fn call_off(&self, droppable: impl Fn(&Asked) -> bool) {
         for (id, received) in self.pictures.drop_waiting(droppable) {
             match received.asked {
                 Asked::Start { job, .. } => self.port.event(
@@ -235,11 +243,12 @@ impl Inner {
     }
 
     async fn remove(&self, id: Id, name: &str) -> Result<()> {
-        // Nor would a loading that waits find it any more.
-        let loads = |asked: &Asked| matches!(asked, Asked::Load { model } if model == name);
-        for (id, _) in self.pictures.drop_waiting(loads) {
-            self.port.fail(id, &Error::Interrupted);
-        }
+        // What waits for it would not find it any more.
+        self.call_off(|asked| match asked {
+            Asked::Load { model } => model == name,
+            Asked::Start { job, .. } => job.model == name,
+            _ => false,
+        });
         self.studio.leave(name).await;
         let was_given = self.shelf.take_back(name);
         let is_stored = match Store::open().await {

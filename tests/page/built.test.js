@@ -236,6 +236,29 @@ visitTest("a model can be removed while it is being loaded, and another of its n
   assert.ok(first.equals(await download(page)), "mini draws as before");
 });
 
+visitTest("a model can be removed while it is being fetched, which ends that", async () => {
+  const models = page.getByRole("dialog", { name: "Models" });
+  await button(page, "Models").click();
+  await models.getByLabel("Address of a .safetensors file").fill(host.address.replace("one", "three"));
+  await models.getByRole("button", { name: "Look at it" }).click();
+  await models.getByText(/^Adding this fetches 24 MB/).waitFor(PATIENCE);
+  host.cuts.push(6_000_000);
+  host.stalls = true;
+  await models.getByRole("button", { name: "Add and store" }).click();
+  await models.getByText(/^Fetching three.safetensors/).waitFor(PATIENCE);
+  // What is there is listed anew.
+  await page.keyboard.press("Escape");
+  await button(page, "Models").click();
+  await models.getByText(/ of 24 MB, not whole yet$/).waitFor();
+  await models.getByRole("button", { name: "Remove three.safetensors" }).click();
+  await models.getByText("three.safetensors").first().waitFor({ ...PATIENCE, state: "detached" });
+  host.stalls = false;
+  assert.ok(await models.locator(".model", { hasText: "mini" }).getByText("in use").isVisible());
+  assert.equal(await models.locator(".wrong, .coming-in").count(), 0);
+  await page.keyboard.press("Escape");
+  assert.ok(await page.locator("#notice").isHidden());
+});
+
 visitTest("a window that stores nothing says so, and takes a checkpoint for the visit", async () => {
   const hidden = await browser.newContext({ viewport: { width: 1280, height: 800 }, serviceWorkers: "block" });
   // As private windows of some browsers answer: to the page, and to its worker.

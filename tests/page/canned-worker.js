@@ -21,6 +21,9 @@ const MINI = { name: "mini", place: "built-in", bytes: 23e6, done_bytes: 23e6, l
 let models = [MINI, ...scene.models];
 let stopped = false;
 let cancelled = false;
+/** Ends when what is being added is here, or not; and what brings it here at once. */
+let adding = Promise.resolve();
+let hurry = () => {};
 let lost = false;
 let queue = Promise.resolve();
 
@@ -48,6 +51,7 @@ const acts = {
   },
   async load({ model, id }) {
     if (scene.unavailable) return;
+    if (!models.some(({ name }) => name === model)) throw new Error(`there is no model "${model}" here`);
     for (let done = 0; done <= 4; done += 1) {
       postMessage({ type: "event", event: { event: "loading", part: model, done_bytes: done * 5.75e6, total_bytes: 23e6 }, id });
       await wait(scene.loadMs / 5);
@@ -109,15 +113,18 @@ const acts = {
     postMessage({ type: "inspected", ...answer, ...scene.inspected, id });
   },
   async "add-files"({ files, store, id }) {
-    await bring(files[0].path.split("/")[0], "store", store, id);
+    await (adding = bring(files[0].path.split("/")[0], "store", store, id));
   },
   async "add-url"({ url, store, id }) {
-    await bring(url.split("/").pop(), "fetch", store, id);
+    await (adding = bring(url.split("/").pop(), "fetch", store, id));
   },
   async cancel() {
     cancelled = true;
   },
+  // As when it is too late to call an adding off.
   async remove({ name, id }) {
+    hurry();
+    await adding;
     models = models.filter((model) => model.name !== name);
     sayModels(id);
   },
@@ -193,11 +200,13 @@ function masks(job, width, height) {
 async function bring(name, act, stored, id) {
   cancelled = false;
   const total = 2.13e9;
+  const hurried = new Promise((resolve) => (hurry = resolve));
   for (let part = 0; part <= 10; part += 1) {
     if (cancelled) return sayModels(id);
     postMessage({ type: "progress", name, act, done_bytes: (part * total) / 10, total_bytes: total, rate: 9e7, left_secs: (10 - part) * 2.4, id });
-    await wait(scene.fetchMs);
+    await Promise.race([wait(scene.fetchMs), hurried]);
   }
+  models = models.filter((model) => model.name !== name);
   models.push({ name, place: stored ? "stored" : "visit", bytes: total, done_bytes: total, loaded: false, url: null, sha256: null });
   postMessage({ type: "added", name, stored, note: null, id });
 }

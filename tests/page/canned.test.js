@@ -576,12 +576,35 @@ pageTest("adding a checkpoint says what it takes first, shows progress, and can 
   await page.waitForFunction(() => document.querySelectorAll("#models .model").length === 1);
 });
 
+const HALF = { name: "half.safetensors", place: "partial", bytes: 2e9, done_bytes: 9e8, url: "https://example.org/half.safetensors" };
+
 // The first progress stays, however slow the browser is.
-pageTest("an interrupted download can go on", { now: { fetchMs: 60_000, models: [{ name: "half.safetensors", place: "partial", bytes: 2e9, done_bytes: 9e8, url: "https://example.org/half.safetensors" }] } }, async ({ page }) => {
+pageTest("an interrupted download can go on", { now: { fetchMs: 60_000, models: [HALF] } }, async ({ page }) => {
   await button(page, "Models").click();
   await page.getByText("0.9 of 2.0 GB, not whole yet").waitFor();
   await page.getByRole("button", { name: "Go on fetching half.safetensors" }).click();
   await page.getByText(/^Fetching half.safetensors/).waitFor();
+});
+
+pageTest("a model whose removal is asked for while it is being added is never used", { now: { fetchMs: 60_000, models: [HALF] } }, async ({ page }) => {
+  await button(page, "Models").click();
+  const models = page.getByRole("dialog", { name: "Models" });
+  await models.getByRole("button", { name: "Go on fetching half.safetensors" }).click();
+  await models.getByText(/^Fetching half.safetensors/).waitFor();
+  const row = await models.getByRole("button", { name: "Remove half.safetensors" }).evaluate((remove) => {
+    const list = remove.closest("ul");
+    remove.click();
+    return list.lastElementChild.innerText;
+  });
+  assert.equal(row.trim(), "half.safetensors\n0.9 of 2.0 GB, being removed", "and no button");
+  await models.getByText("half.safetensors").first().waitFor({ state: "detached" });
+  await models.locator(".model", { hasText: "mini" }).getByText("in use").waitFor();
+  assert.equal(await models.locator(".wrong, .coming-in").count(), 0);
+  assert.equal(await page.locator("#toast").innerText(), "");
+  await page.keyboard.press("Escape");
+  await button(page, "Generate").click();
+  await button(page, "Download").waitFor();
+  assert.ok(await page.locator("#notice").isHidden());
 });
 
 pageTest("a checkpoint that cannot be used is refused in words", { now: { inspected: { problem: "this is Stable Diffusion XL, which is not built in" } } }, async ({ page }) => {

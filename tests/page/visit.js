@@ -34,11 +34,11 @@ export async function writeCheckpoint(path) {
 /**
  * Serves one file in parts to pages of any origin, as hosts of models do. The answers to whoever asks for all the rest break off
  * after as many bytes as `cuts` says, one number an answer; while `gone`, nobody is answered. With `goesAfterCuts` it is gone after
- * the last cut.
+ * the last cut; while it `stalls`, what would break off hangs instead.
  */
 export async function serveCheckpoint(path) {
   const { size } = await stat(path);
-  const host = { cuts: [], gone: false, goesAfterCuts: false, asked: [] };
+  const host = { cuts: [], gone: false, goesAfterCuts: false, stalls: false, asked: [] };
   const server = createServer((request, response) => {
     if (host.gone) return request.socket.destroy();
     const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
@@ -58,7 +58,7 @@ export async function serveCheckpoint(path) {
     host.gone = host.goesAfterCuts && host.cuts.length === 0;
     const body = createReadStream(path, { start, end: Math.min(end, start + cut) - 1 });
     body.pipe(response, { end: start + cut >= end });
-    body.on("end", () => start + cut < end && request.socket.destroySoon());
+    body.on("end", () => start + cut < end && !host.stalls && request.socket.destroySoon());
     response.on("close", () => body.destroy());
   });
   server.listen(0, "127.0.0.1");

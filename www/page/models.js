@@ -32,6 +32,8 @@ export class Models {
   /** The latents that are kept of restyled pictures: how many of them, and bytes. */
   #traces = { count: 0, bytes: 0 };
   #current = "mini";
+  /** Names of models that are being removed. */
+  #leaving = new Set();
 
   /** `onuse` hears the name of the model that is to be used. */
   constructor(engine, onuse) {
@@ -43,6 +45,7 @@ export class Models {
     engine.on("progress", (message) => this.#coming(message));
     engine.on("added", ({ name, stored, note }) => {
       this.#offer.replaceChildren();
+      if (this.#leaving.has(name)) return;
       toast(note ?? (stored ? `${name} is stored in this browser.` : `${name} is here until this page is closed.`));
       engine.post({ type: "models" });
       this.onuse(name);
@@ -51,7 +54,7 @@ export class Models {
 
   /** Names of the models that can be used. */
   has(name) {
-    return name === "mini" || this.#models.some((model) => model.name === name && model.place !== "partial");
+    return name === "mini" || this.#models.some((model) => model.name === name && model.place !== "partial" && !this.#leaving.has(name));
   }
 
   /** Marks the model that pictures are made with. */
@@ -88,7 +91,7 @@ export class Models {
       found.memory_bytes && `takes ${bytes(found.memory_bytes)} of GPU memory`,
     ];
     const add = (store) => async () => {
-      this.#offer.replaceChildren(build("div", { className: "coming-in" }, build("p", { textContent: `Adding ${found.name}` }), build("progress")));
+      this.#offer.replaceChildren(build("div", { className: "coming-in", "data-adding": found.name }, build("p", { textContent: `Adding ${found.name}` }), build("progress")));
       // Asked for on a click, as browsers want it; a refusal only means that the browser may clear it when disks are full.
       if (store) await navigator.storage?.persist?.();
       this.engine.post(asked(store));
@@ -111,6 +114,7 @@ export class Models {
   }
 
   #coming({ name, act, done_bytes, total_bytes, left_secs }) {
+    if (this.#leaving.has(name)) return;
     const shown = this.#offer.querySelector("[data-coming]");
     const [what, time] = [`${ACTS[act]} ${name}: ${bytesOf(done_bytes, total_bytes)}`, left(left_secs)];
     const fraction = total_bytes ? done_bytes / total_bytes : 0;
@@ -123,7 +127,7 @@ export class Models {
     this.#offer.replaceChildren(
       build(
         "div",
-        { className: "coming-in", "data-coming": "" },
+        { className: "coming-in", "data-adding": name, "data-coming": "" },
         build("p", { className: "what", textContent: what }),
         build("progress", { value: fraction, max: 1, "aria-label": `Adding ${name}` }),
         build("div", { className: "row" }, build("span", { className: "left hint", textContent: time }), this.#cancelButton("Cancel")),
@@ -210,6 +214,7 @@ export class Models {
   #row(model) {
     const used = model.name === this.#current;
     const partial = model.place === "partial";
+    const leaving = this.#leaving.has(model.name);
     const size = partial ? bytesOf(model.done_bytes, model.bytes) : bytes(model.bytes);
     const buttons = [];
     if (used) buttons.push(build("span", { className: "used", textContent: "in use" }));
@@ -224,26 +229,32 @@ export class Models {
       buttons.push(build("button", { type: "button", className: "quiet small", textContent: "Use", "aria-label": `Use ${model.name}`, onclick: use }));
     }
     if (model.place !== "built-in") {
-      const remove = async () => {
-        // Whatever is being made of it ends with it; one that was still being added is used only when that is done.
-        const leave = () => this.#current === model.name && this.onuse("mini");
-        leave();
-        try {
-          this.#listed(await this.engine.ask({ type: "remove", name: model.name }));
-          leave();
-        } catch (error) {
-          this.#wrong(error.message);
-        }
-      };
+      const remove = () => this.#remove(model.name);
       buttons.push(build("button", { type: "button", className: "quiet small danger", textContent: "Remove", "aria-label": `Remove ${model.name}`, onclick: remove }));
     }
     return build(
       "li",
       { className: "model", "data-used": String(used) },
       build("strong", { textContent: model.name }),
-      build("span", { className: "facts", textContent: `${size}, ${PLACES[model.place]}` }),
-      build("div", { className: "buttons" }, ...buttons),
+      build("span", { className: "facts", textContent: `${size}, ${leaving ? "being removed" : PLACES[model.place]}` }),
+      build("div", { className: "buttons" }, ...(leaving ? [] : buttons)),
     );
+  }
+
+  /** Removes a model. From now on nothing is made of it, be it here already or still coming. */
+  async #remove(name) {
+    this.#leaving.add(name);
+    if (this.#offer.firstElementChild?.dataset.adding === name) this.#offer.replaceChildren();
+    if (this.#current === name) this.onuse("mini");
+    this.#show();
+    this.#sheet.querySelector("[data-close]").focus();
+    try {
+      this.#listed(await this.engine.ask({ type: "remove", name }));
+    } catch (error) {
+      this.#wrong(error.message);
+    }
+    this.#leaving.delete(name);
+    this.#show();
   }
 
   #roomLines() {
