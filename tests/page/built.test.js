@@ -92,6 +92,7 @@ visitTest("axe finds no barrier in the page with its picture, which fits a windo
   // Colours that are on their way to others would be judged half way.
   for (const colorScheme of ["dark", "light"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    await page.waitForFunction((scheme) => matchMedia(`(prefers-color-scheme: ${scheme})`).matches, colorScheme);
     await page.evaluate(async () => {
       for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
       for (const motion of document.getAnimations()) if (motion instanceof CSSTransition) motion.finish();
