@@ -166,12 +166,7 @@ impl Adder {
         })
     }
 
-    async fn look_at_url(
-        &self,
-        name: String,
-        url: &str,
-        sha256: Option<&str>,
-    ) -> Result<Found> {
+    async fn look_at_url(&self, name: String, url: &str, sha256: Option<&str>) -> Result<Found> {
         let is_sum = |sum: &str| sum.len() == 64 && sum.chars().all(|c| c.is_ascii_hexdigit());
         let sha256 = sha256
             .map(|sum| sum.trim().to_lowercase())
