@@ -1,14 +1,15 @@
 # The page.
 
-# build_page dev|web FOLDER : everything a web server needs, in a folder.
+# build_page dev|web FOLDER ARGUMENT... : everything a web server needs, in a folder; the arguments are for `build_for_web`.
 build_page() {
   local profile=$1 folder=$2
+  shift 2
   need_brotli
   rm -rf "$folder"
   mkdir -p "$folder/models"
   cp -R www/. "$folder"
   cp -R models/mini models/guides assets/clip "$folder/models/"
-  build_for_web "$profile" "$folder/page/engine"
+  build_for_web "$profile" "$folder/page/engine" "$@"
   bash scripts/page/stamp.sh "$folder"
 }
 

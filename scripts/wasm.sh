@@ -60,11 +60,13 @@ wasm_cargo() {
   env "${WASM_ENV[@]}" cargo "$command" --target wasm32-unknown-unknown --no-default-features --features web "$@"
 }
 
-# build_for_web dev|web FOLDER : the library and its JavaScript half.
+# build_for_web dev|web FOLDER ARGUMENT... : the library and its JavaScript half. With `--test web` it is the library of the
+# browser's tests: without, features of shared crates differ, and it is built a second time.
 build_for_web() {
   local profile=$1 folder=$2 target
+  shift 2
   say "building for browsers ($profile)"
-  wasm_cargo build --lib --profile "$profile"
+  wasm_cargo build --lib --profile "$profile" "$@"
   target=$(env "${WASM_ENV[@]}" bash -c 'echo "${CARGO_TARGET_DIR:-target}"')
   wasm-bindgen --target web --out-dir "$folder" \
     "$target/wasm32-unknown-unknown/${profile/dev/debug}/guidestar.wasm"
