@@ -68,7 +68,7 @@ pub const GUIDES: [Known; 8] = [
     },
     Known {
         name: "clip-rn50",
-        used: "guide --style, --clip",
+        used: "guide --text or --style, --clip",
         address: "https://openaipublic.azureedge.net/clip/models/afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762/RN50.pt",
         bytes: 255_827_503,
         sha256: "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762",

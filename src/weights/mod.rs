@@ -16,6 +16,7 @@ pub mod load;
 pub mod mini;
 pub mod names;
 pub mod numbers;
+mod openai;
 mod pickle;
 pub mod published;
 pub mod recognise;

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use super::{
-    header::Header, load::load, source::WeightSource, tensors::Tensors, torch_file::any_header,
+    header::Header, load::load, openai, source::WeightSource, tensors::Tensors,
+    torch_file::any_header,
 };
 use crate::{
     error::{Error, Result},
@@ -52,8 +53,8 @@ enum Found {
     Facenet,
 }
 
-/// Reads a safetensors file or one of PyTorch's: CLIP as transformers stores it, CLIP's residual network under `OpenAI`'s names, or `FaceNet`'s embedder under
-/// those of facenet-pytorch.
+/// Reads a safetensors file or one of PyTorch's: CLIP as transformers stores it, CLIP with a residual network under `OpenAI`'s
+/// names, or `FaceNet`'s embedder under those of facenet-pytorch.
 ///
 /// # Errors
 /// When it holds none of them, is not whole, or the device has no room.
@@ -102,11 +103,21 @@ pub async fn encoder(
         Found::Resnet(config) => {
             let tensors = reading(&["visual."])?;
             let encoder = build(&tensors, device, |p| ClipResnet::new(&config, p)).await?;
+            let header = openai::text(&header);
+            let text = match Shapes(&header).text() {
+                Some((config, width)) => {
+                    let mut tensors = Tensors::default();
+                    tensors.add(Rc::clone(&source), &header, |name| Some(name.to_owned()))?;
+                    let tower = |p: &mut dyn Parameters| TextTower::openai(&config, width, p);
+                    Some(build(&tensors, device, tower).await?)
+                }
+                None => None,
+            };
             Ok(Published {
                 kind: Kind::ClipResnet,
                 encoder: Rc::new(encoder),
                 input: normalisation.input(config.image_size),
-                text: None,
+                text,
             })
         }
         Found::Facenet => {
@@ -205,9 +216,12 @@ impl Shapes<'_> {
             intermediate_size: self.of(&format!("{layers}0.mlp.fc1.weight"))?[0],
             num_hidden_layers: self.count(layers, ".mlp.fc1.weight"),
             num_attention_heads: hidden_size / HEAD,
+            max_position_embeddings: self.of("text_model.embeddings.position_embedding.weight")?[0],
             ..ClipTextConfig::sd15()
         };
-        Some((config, self.of("text_projection.weight")?[0]))
+        let projected = self.of("text_projection.weight").map(|shape| shape[0]);
+        let projected = projected.or_else(|| Some(*self.of("text_projection")?.get(1)?));
+        Some((config, projected?))
     }
 }
 

@@ -5,7 +5,10 @@
 use std::rc::Rc;
 
 use guidestar::{
-    guidance::{network::Segmentation, universal::Guide},
+    guidance::{
+        network::{Segmentation, Similarity, matched::Angle},
+        universal::Guide,
+    },
     models::{
         Kind, Parameters, Random, Recorder,
         config::ClipTextConfig,
@@ -289,6 +292,108 @@ fn a_file_is_known_by_the_encoder_that_it_holds() {
     assert!(
         other.contains("holds no encoder that is known here"),
         "{other}"
+    );
+}
+
+/// What `OpenAI` calls the parameters of a text encoder, and of what is beside it.
+fn openai_text(width: usize, words: usize) -> Vec<(String, Kind)> {
+    let table = |rows, columns| Kind::Table { rows, columns };
+    let linear = |inputs, outputs| Kind::Linear { outputs, inputs };
+    let vector = Kind::Vector;
+    let named = |(name, kind): (&str, Kind)| (name.to_owned(), kind);
+    let mut parameters = vec![
+        ("token_embedding.weight", table(words, width)),
+        ("positional_embedding", table(20, width)),
+        ("ln_final.weight", vector(width)),
+        ("ln_final.bias", vector(width)),
+        ("text_projection", table(width, 12)),
+        ("logit_scale", vector(1)),
+    ];
+    let mut parameters: Vec<_> = parameters.drain(..).map(named).collect();
+    for layer in 0..2 {
+        let parts = [
+            ("attn.in_proj_weight", linear(width, 3 * width)),
+            ("attn.in_proj_bias", vector(3 * width)),
+            ("attn.out_proj.weight", linear(width, width)),
+            ("attn.out_proj.bias", vector(width)),
+            ("ln_1.weight", vector(width)),
+            ("ln_1.bias", vector(width)),
+            ("mlp.c_fc.weight", linear(width, 4 * width)),
+            ("mlp.c_fc.bias", vector(4 * width)),
+            ("mlp.c_proj.weight", linear(4 * width, width)),
+            ("mlp.c_proj.bias", vector(width)),
+            ("ln_2.weight", vector(width)),
+            ("ln_2.bias", vector(width)),
+        ];
+        let block = format!("transformer.resblocks.{layer}");
+        parameters.extend(parts.map(|(part, kind)| (format!("{block}.{part}"), kind)));
+    }
+    parameters
+}
+
+#[test]
+fn texts_beside_a_residual_network_have_the_embeddings_of_pytorch_and_guide() {
+    let fixture = Fixture::read("published");
+    let device = Device::cpu().unwrap();
+    let read = |tensor: &Tensor| pollster::block_on(tensor.read()).unwrap();
+    let resnet = ClipResnetConfig {
+        heads: 2,
+        ..ClipResnetConfig::tiny()
+    };
+    let open = |left_out: &str| {
+        let text = openai_text(128, 60);
+        let stored = file(
+            &device,
+            str::to_owned,
+            &[&|p| ClipResnet::new(&resnet, p).map(drop), &|p| {
+                let kept = text.iter().filter(|(name, _)| name != left_out);
+                for (name, kind) in kept {
+                    p.take(name, *kind)?;
+                }
+                Ok(())
+            }],
+        );
+        let stored = Rc::new(Memory::new("RN50", stored));
+        pollster::block_on(published::encoder(stored, Normalisation::Clip, &device))
+    };
+    let clip = open("").unwrap();
+    assert_eq!(clip.kind, published::Kind::ClipResnet);
+    let tower = clip.text.unwrap();
+    let prompts = [vec![58, 5, 9, 33, 59, 0, 0], vec![58, 41, 2, 17, 8, 23, 59]];
+    let found = tower.embed(&prompts, &[4, 6]);
+    fixture.check("tower/embedding", &found, pass_limit(&device));
+
+    let said = (&prompts[0][..], 3);
+    let angle = Angle::Cosine;
+    let guide = Similarity::text(clip.encoder, &clip.input, &tower, said, angle).unwrap();
+    let numbers = (0..16 * 16 * 3).map(|at| (at * 13 % 29) as f32 / 29.0);
+    let start = device.tensor([1, 16, 16, 3], numbers.collect());
+    let leaf = start.tracked(Keep::Milestones);
+    let loss = guide.loss(&leaf).unwrap();
+    let gradient = read(&loss.gradient(&[&leaf], 1.0).unwrap()[0]);
+    let size = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
+    let numbers = read(&start);
+    let at = |step: f32| {
+        let pairs = numbers.iter().zip(&gradient);
+        let moved = pairs.map(|(x, g)| x + step * g / size);
+        read(
+            &guide
+                .loss(&device.tensor([1, 16, 16, 3], moved.collect()))
+                .unwrap(),
+        )[0]
+    };
+    let off = [0.2, 0.05, 0.0125, 0.003]
+        .map(|step| ((at(step) - at(-step)) / (2.0 * step) / size - 1.0).abs());
+    eprintln!("four steps along a gradient of {size:.5} are off by {off:?}");
+    assert!(off.iter().any(|&off| off < 0.02), "{size}: {off:?}");
+
+    let missing = open("transformer.resblocks.1.attn.in_proj_bias")
+        .err()
+        .unwrap();
+    let text = missing.to_string();
+    assert!(
+        text.contains("encoder.layers.1.self_attn.q_proj.bias"),
+        "{text}"
     );
 }
 

@@ -3,18 +3,15 @@
 use super::unit;
 use crate::{
     error::Result,
-    models::{
-        ClipText, Parameters,
-        config::ClipTextConfig,
-        layers::{Linear, Scope},
-    },
+    models::{ClipText, Kind, Parameters, config::ClipTextConfig, layers::Scope},
     tensor::Tensor,
 };
 
 /// A small CLIP text encoder whose state at a text's end is the text's embedding.
 pub struct TextTower {
     text: ClipText,
-    project: Linear,
+    /// `[hidden_size, embedding]`
+    project: Tensor,
 }
 
 impl TextTower {
@@ -27,9 +24,36 @@ impl TextTower {
         embedding: usize,
         parameters: &mut dyn Parameters,
     ) -> Result<Self> {
+        let project = Kind::Linear {
+            outputs: embedding,
+            inputs: config.hidden_size,
+        };
+        Self::with(config, ("project.weight", project), parameters)
+    }
+
+    /// The same of `OpenAI`'s own files, which store the projection with its inputs first and call it `text_projection`.
+    ///
+    /// # Errors
+    /// When a parameter is missing or does not fit.
+    pub fn openai(
+        config: &ClipTextConfig,
+        embedding: usize,
+        parameters: &mut dyn Parameters,
+    ) -> Result<Self> {
+        let project = Kind::Table {
+            rows: config.hidden_size,
+            columns: embedding,
+        };
+        Self::with(config, ("text_projection", project), parameters)
+    }
+
+    fn with(
+        config: &ClipTextConfig,
+        (name, kind): (&str, Kind),
+        parameters: &mut dyn Parameters,
+    ) -> Result<Self> {
         let text = ClipText::new(config, parameters)?;
-        let mut scope = Scope::root(parameters);
-        let project = Linear::unbiased(scope.at("project"), config.hidden_size, embedding)?;
+        let project = Scope::root(parameters).take(name, kind)?;
         Ok(Self { text, project })
     }
 
@@ -54,6 +78,6 @@ impl TextTower {
             })
             .collect();
         let last = Tensor::concat(&last.iter().collect::<Vec<_>>(), 0);
-        unit(&self.project.forward(&last))
+        unit(&last.matmul(&self.project, None))
     }
 }

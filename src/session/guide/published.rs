@@ -72,7 +72,7 @@ pub(super) async fn guide(
             let clip = clip(file, *normalisation, materials, device).await?;
             let Some(tower) = &clip.text else {
                 return Err(Error::Request(format!(
-                    "{} holds no text encoder that is read here: take a CLIP from transformers, whose file has both",
+                    "{} holds no text encoder that is read here: take a CLIP from transformers or OpenAI's RN50, whose files have both",
                     file.path
                 )));
             };
