@@ -117,7 +117,7 @@ test_dawn() {
 
 # Against a canned worker first, then as it was built.
 test_page() {
-  local tests=(tests/page/canned.test.js tests/page/looks.test.js)
+  local tests=(tests/page/canned.test.js tests/page/states.test.js tests/page/looks.test.js)
   need_page_browser
   if ! without_gpu; then
     need_rust

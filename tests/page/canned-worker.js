@@ -2,7 +2,7 @@
  * A worker that says what the real one would, without a GPU: the page's tests put it in the real one's place, behind a line that
  * sets SCENE. It draws a star where the real one draws a picture.
  *
- * SCENE may say: `unavailable` (a reason), `device` (what `opened` says), `loadMs`, `shaders` (to be prepared before the first step), `stepMs`, `holdAt` (a step to stay at), `failing` (a failure for every job),
+ * SCENE may say: `unavailable` (a reason), `device` (what `opened` says), `loadMs`, `shaders` (to be prepared before the first step), `stepMs`, `holdAt` (a step to stay at), `failing` (a failure for every job, or for those that are wider than `roomPx`), `broken` (the worker does not even start),
  * `lostAt` (a step), `crashAt` (a step), `storage` (null for a private window), `models` (beyond mini), `inspected`,
  * `fetchMs`, `needs`.
  */
@@ -16,6 +16,8 @@ const scene = {
   device: { name: "Canned GPU", api: "webgpu", storage: "f16", software: false, details: [["features", "shader-f16"], ["maxBufferSize", "1073741824"]] },
   ...globalThis.SCENE,
 };
+
+if (scene.broken) throw new Error("the engine could not be fetched");
 
 const MINI = { name: "mini", place: "built-in", bytes: 23e6, done_bytes: 23e6, loaded: true, url: null, sha256: null };
 let models = [MINI, ...scene.models];
@@ -50,7 +52,7 @@ const acts = {
     postMessage({ type: "opened", device: scene.device, id });
   },
   async load({ model, id }) {
-    if (scene.unavailable) return;
+    if (scene.unavailable) throw new Error("there is no device");
     if (!models.some(({ name }) => name === model)) throw new Error(`there is no model "${model}" here`);
     for (let done = 0; done <= 4; done += 1) {
       postMessage({ type: "event", event: { event: "loading", part: model, done_bytes: done * 5.75e6, total_bytes: 23e6 }, id });
@@ -61,9 +63,9 @@ const acts = {
   },
   async start({ job, id }) {
     if (scene.unavailable) throw new Error("there is no device");
-    if (scene.failing) throw new Error(scene.failing);
     stopped = false;
     const whole = { version: 1, eta: 0, quirks: {}, ...job, size: job.size ?? "128x128", steps: job.steps ?? 25, cfg_scale: job.cfg_scale ?? 7.5 };
+    if (scene.failing && !(Number.parseInt(whole.size, 10) <= scene.roomPx)) throw new Error(scene.failing);
     const tell = (event) => postMessage({ type: "event", event, id });
     tell({ event: "started", job: whole, device: scene.device.name, precision: "f16", count: whole.count, steps: whole.steps });
     const [width, height] = whole.size.split("x").map(Number);

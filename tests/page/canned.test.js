@@ -2,46 +2,8 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, test } from "node:test";
-import { launch, openCanned } from "./browser.js";
+import { download, generate, pageTest, remembered } from "./canned.js";
 import { button, drop } from "./visit.js";
-
-let browser;
-before(async () => (browser = await launch()));
-after(() => browser.close());
-
-/** A test on a page of its own; at its end nothing unexpected may stand in the console. */
-function pageTest(sentence, options, act) {
-  test(sentence, { timeout: 60_000 }, async () => {
-    const opened = await openCanned(browser, options);
-    try {
-      await act(opened);
-      assert.deepEqual(opened.errors, []);
-    } finally {
-      await opened.close();
-    }
-  });
-}
-
-/** Presses Generate and waits for the picture. */
-async function generate(page) {
-  await button(page, "Generate").click();
-  await button(page, "Download").waitFor();
-}
-
-/** The bytes that Download gives, and the name it gives them. */
-async function download(page) {
-  const coming = page.waitForEvent("download");
-  await button(page, "Download").click();
-  const file = await coming;
-  return { name: file.suggestedFilename(), bytes: await readFile(await file.path()) };
-}
-
-/** The job that a PNG remembers. */
-function remembered(bytes) {
-  const at = bytes.indexOf("tEXtguidestar\0");
-  return JSON.parse(bytes.subarray(at + 14, at + 4 + bytes.readUInt32BE(at - 4)).toString());
-}
 
 pageTest("a first visit has the prompt focused, an example in it, and one press makes a picture", {}, async ({ page }) => {
   const prompt = page.getByLabel("Prompt", { exact: true });
@@ -187,6 +149,7 @@ pageTest("each method of restyle shows its own sliders, and its job comes back t
   await button(page, "Restyle").click();
   await button(page, "Download").waitFor();
   const made = await download(page);
+  await page.locator("#caption", { hasText: "25 steps, prompt-to-prompt, seed" }).waitFor();
   const { source: _, ...edit } = remembered(made.bytes).edit;
   assert.deepEqual(edit, { method: "prompt-to-prompt", attention_window: "0.4", cross_window: "0.6", inversion_steps: 25, negative_alpha: 0.75, negative_schedule: "exp" });
 
@@ -612,57 +575,6 @@ pageTest("a checkpoint that cannot be used is refused in words", { now: { inspec
   await page.getByText("this is Stable Diffusion XL, which is not built in").waitFor();
 });
 
-pageTest("a window that stores nothing says so and still takes a checkpoint for the visit", { now: { storage: null, inspected: { store_problem: "There is not enough room." } } }, async ({ page }) => {
-  await drop(page, CHECKPOINT);
-  await page.getByText("This window stores nothing").waitFor();
-  assert.ok(await button(page, "Add and store").isDisabled());
-  await button(page, "Use for this visit").click();
-  await page.getByText("is here until this page is closed").waitFor();
-});
-
-for (const [reason, heading, way] of [
-  ["no-webgpu", "This browser has no WebGPU", "Chrome and Edge have WebGPU since version 113"],
-  ["no-adapter", "The browser offers no GPU", "Switch hardware acceleration on"],
-  ["failed", "The GPU did not open", "Close other pages and programs"],
-]) {
-  pageTest(`without a GPU (${reason}) the page says what to do, and tries again`, { now: { unavailable: reason } }, async ({ page, scene }) => {
-    await page.getByRole("alert").getByRole("heading", { name: heading }).waitFor();
-    await page.getByText(way).waitFor();
-    await page.getByText("guidestar generate").waitFor();
-    await button(page, "History").click();
-    await page.keyboard.press("Escape");
-    scene.now = {};
-    await button(page, "Try again").click();
-    await page.locator("#device[data-state=ready]").waitFor();
-    await generate(page);
-  });
-}
-
-pageTest("a processor that plays the GPU is named as slow", { now: { device: { name: "SwiftShader", api: "webgpu", storage: "f16", software: true, details: [] } } }, async ({ page }) => {
-  await page.getByText("SwiftShader, a processor playing the GPU: slow").waitFor();
-});
-
-pageTest("a lost GPU is told of, and the picture goes on", { now: { lostAt: 3 } }, async ({ page }) => {
-  await button(page, "Generate").click();
-  await page.getByRole("heading", { name: "The GPU was lost" }).waitFor();
-  await button(page, "Download").waitFor();
-});
-
-pageTest("an engine that dies can be started again", { now: { crashAt: 2 }, expected: ["unreachable executed"] }, async ({ page, scene }) => {
-  await button(page, "Generate").click();
-  await page.getByRole("heading", { name: "The engine stopped" }).waitFor();
-  scene.now = {};
-  await button(page, "Start it again").click();
-  await generate(page);
-});
-
-pageTest("a job that has no room offers a smaller size", { now: { failing: "The GPU has no room: this job needs 9.0 GB of memory, and there is room for 1.0 GB. Choose a smaller size." } }, async ({ page }) => {
-  await button(page, "Generate").click();
-  await page.getByText("this job needs 9.0 GB of memory, and there is room for 1.0 GB.").waitFor();
-  assert.ok(await button(page, "Try 64 × 64").isVisible());
-  assert.ok(await button(page, "Try again").isVisible());
-});
-
 pageTest("what a job takes is said before it starts, and why it cannot be had", { now: { needs: { problem: "This needs 12 GB of GPU memory, and 4 GB are there." } } }, async ({ page }) => {
   await page.getByText("This needs 12 GB of GPU memory, and 4 GB are there.").waitFor();
 });
@@ -713,8 +625,7 @@ pageTest("the bench can be measured and copied", { hash: "#bench", context: { pe
   await button(page, "Generate").waitFor();
 });
 
-test("a changed theme outlives a reload", async () => {
-  const { page, close } = await openCanned(browser, { context: { colorScheme: "dark" } });
+pageTest("a changed theme outlives a reload", { context: { colorScheme: "dark" } }, async ({ page }) => {
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const dark = await ground();
   await page.getByRole("button", { name: "Light or dark" }).click();
@@ -722,5 +633,4 @@ test("a changed theme outlives a reload", async () => {
   assert.notEqual(light, dark);
   await page.reload();
   assert.equal(await ground(), light);
-  await close();
 });

@@ -10,6 +10,13 @@ export class Engine {
   #lastId = 0;
   /** Which worker this is, counted from 1: what an earlier one held is gone. */
   life = 0;
+  /** Whether this worker has said anything yet. */
+  #spoke = false;
+
+  /** Whether there is a worker that can be asked. */
+  get runs() {
+    return this.#worker !== null;
+  }
 
   /** Starts the worker, in place of one that runs; `opened` or `unavailable` is the first thing it says. */
   start() {
@@ -17,8 +24,11 @@ export class Engine {
     this.life += 1;
     const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module", name: "guidestar" });
     this.#worker = worker;
+    this.#spoke = false;
     worker.addEventListener("message", ({ data }) => {
-      if (worker === this.#worker) this.#hear(data);
+      if (worker !== this.#worker) return;
+      this.#spoke = true;
+      this.#hear(data);
     });
     worker.addEventListener("error", (error) => {
       error.preventDefault();
@@ -48,8 +58,9 @@ export class Engine {
     return id;
   }
 
-  /** Asks for something that is answered once. Throws what the worker says when it does not work. */
+  /** Asks for something that is answered once. Throws what the worker says when it does not work, and when there is none. */
   ask(message, moved = []) {
+    if (!this.runs) return Promise.reject(new Error("the engine is not running: start it again"));
     const id = this.post(message, moved);
     return new Promise((resolve, reject) => this.#questions.set(id, { resolve, reject }));
   }
@@ -67,7 +78,7 @@ export class Engine {
 
   #crash(message) {
     this.end();
-    this.#hear({ type: "crashed", message: message ?? "" });
+    this.#hear({ type: "crashed", message: message ?? "", spoke: this.#spoke });
   }
 }
 

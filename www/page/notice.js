@@ -27,6 +27,8 @@ export function notice({ title, text, ways = [], buttons = [], causes = [], kind
     ),
   );
   place.hidden = false;
+  // On a phone it is below the form.
+  place.scrollIntoView({ block: "nearest" });
 }
 
 /** Takes the notice away. */

@@ -163,9 +163,12 @@ export class Sky {
   }
 }
 
+/** What the methods of an edit are called in a line; one that says nothing is Plug-and-Play. */
+const EDITS = { undefined: "Plug-and-Play", pnp: "Plug-and-Play", masactrl: "MasaCtrl", "prompt-to-prompt": "prompt-to-prompt", img2img: "img2img" };
+
 /** How a picture was made, in a line. */
 function made({ width, height, job, seed, secs }) {
-  const techniques = [job.sag && `SAG ${job.sag.scale}`, job.edit && "Plug-and-Play", job.guide && `guided by ${job.guide.guides.map(({ target }) => target.kind).join(" and ")}`];
+  const techniques = [job.sag && `SAG ${job.sag.scale}`, job.edit && (EDITS[job.edit.method] ?? job.edit.method), job.guide && `guided by ${job.guide.guides.map(({ target }) => target.kind).join(" and ")}`];
   const parts = [`${width} × ${height}`, job.steps && `${job.steps} steps`, ...techniques, `seed ${seed}`, secs && duration(secs)];
   return parts.filter(Boolean).join(", ");
 }

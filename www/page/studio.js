@@ -20,6 +20,8 @@ export class Studio {
   #working = false;
   #ready = false;
   #model = "mini";
+  /** The number of the last question for a model. */
+  #loading = 0;
   #device = byId("device");
   #needTimer;
   /** Whether what is under way is to be drawn anew as soon as it has stopped. */
@@ -37,8 +39,11 @@ export class Studio {
     engine.on("source", (message) => this.#source(message));
     engine.on("picture", (message) => this.#picture(message));
     engine.on("lost", ({ message }) => this.#lost(message));
-    engine.on("crashed", ({ message }) => this.#crashed(message));
-    engine.on("failed", ({ message, causes }) => this.#failed(message, causes));
+    engine.on("crashed", ({ message, spoke }) => this.#crashed(message, spoke));
+    engine.on("failed", ({ id, message, causes }) => {
+      // Without a GPU no model is loaded, which was said already.
+      if (id !== this.#loading || this.#hasGpu) this.#failed(message, causes);
+    });
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && !this.#working) this.progress.hide();
     });
@@ -47,6 +52,8 @@ export class Studio {
   /** Opens the device and loads the model that comes with the page. */
   open() {
     this.#ready = false;
+    delete this.#device.dataset.state;
+    byId("device-name").textContent = "Looking for a GPU";
     this.progress.show({ what: "Starting", title: "Starting" });
     this.engine.start();
     this.#load();
@@ -54,7 +61,11 @@ export class Studio {
 
   #load() {
     this.#ready = false;
-    this.engine.post({ type: "load", model: this.#model });
+    this.#loading = this.engine.post({ type: "load", model: this.#model });
+  }
+
+  get #hasGpu() {
+    return this.#device.dataset.state !== "none";
   }
 
   get model() {
@@ -73,6 +84,9 @@ export class Studio {
   async generate() {
     const tab = this.tabs.current;
     if (this.#working || !tab.works || !this.desk.valid()) return;
+    if (!this.engine.runs) this.open();
+    // Somebody who presses this has perhaps done what they were told to do.
+    else if (!this.#hasGpu) return this.open();
     if (tab.prepare && !(await tab.prepare().catch((error) => this.#failed(error.message)))) return;
     if (!this.#working) this.begin(tab.plan(this.desk.nextJob(this.#model)));
   }
@@ -105,6 +119,7 @@ export class Studio {
   /** Starts the parts of a plan. They wait in the worker until the device is open and the model loaded. */
   begin(parts, { inPlace = false } = {}) {
     hush();
+    if (!this.engine.runs) this.open();
     this.run = { tab: this.tabs.current, parts, at: -1, job: parts[0].job, sources: {}, turns: [], pictures: [], step: 0, of: 0, pinned: false };
     this.#setWorking(true);
     this.#showTiles();
@@ -333,7 +348,7 @@ export class Studio {
     });
   }
 
-  #crashed(message) {
+  #crashed(message, spoke) {
     this.#ready = false;
     this.#setWorking(false);
     this.progress.hide();
@@ -341,8 +356,10 @@ export class Studio {
     byId("device-name").textContent = "Stopped";
     if (!this.sky.shown) this.sky.empty();
     notice({
-      title: "The engine stopped",
-      text: "That should not happen. It most often means that memory ran out: a smaller size, or a smaller model, takes less.",
+      title: spoke ? "The engine stopped" : "The engine did not start",
+      text: spoke
+        ? "That should not happen. It most often means that memory ran out: a smaller size, or a smaller model, takes less."
+        : "Its program could not be fetched, or this browser is too old to run it. See to the connection, or update the browser.",
       causes: message ? [message] : [],
       kind: "error",
       buttons: [["Start it again", () => this.open()]],
