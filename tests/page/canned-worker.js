@@ -2,7 +2,7 @@
  * A worker that says what the real one would, without a GPU: the page's tests put it in the real one's place, behind a line that
  * sets SCENE. It draws a star where the real one draws a picture.
  *
- * SCENE may say: `unavailable` (a reason), `device` (what `opened` says), `loadMs`, `shaders` (to be prepared before the first step), `stepMs`, `holdAt` (a step to stay at), `failing` (a failure for every job, or for those that are wider than `roomPx`), `broken` (the worker does not even start),
+ * SCENE may say: `unavailable` (a reason), `device` (what `opened` says), `loadMs`, `shaders` (to be prepared before the first step), `stepMs`, `holdAt` (a step that the first job stays at until it is stopped), `failing` (a failure for every job, or for those that are wider than `roomPx`), `broken` (the worker does not even start),
  * `lostAt` (a step), `crashAt` (a step), `storage` (null for a private window), `models` (beyond mini), `inspected`,
  * `fetchMs`, `needs`.
  */
@@ -27,6 +27,7 @@ let cancelled = false;
 let adding = Promise.resolve();
 let hurry = () => {};
 let lost = false;
+let hasHeld = false;
 let queue = Promise.resolve();
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -89,7 +90,10 @@ const acts = {
         tell({ event: "step", picture, step, of: whole.steps, rate: 1000 / scene.stepMs, left_secs: ((whole.steps - step) * scene.stepMs) / 1000 });
         const rgba = draw(width / 8, height / 8, seed, 1 - step / whole.steps).data;
         postMessage({ type: "preview", picture, step, width: width / 8, height: height / 8, rgba: rgba.buffer, id }, [rgba.buffer]);
-        if (step === scene.holdAt) await new Promise(() => {});
+        if (step === scene.holdAt && !hasHeld) {
+          hasHeld = true;
+          while (!stopped) await wait(5);
+        }
       }
       const image = draw(width, height, whole.edit ? whole.prompt.length : seed, 0, whole.sag || whole.guide ? 0.66 : 0.62);
       const alone = { ...whole, seed, count: 1, made_on: { program: "guidestar 0", device: scene.device.name, precision: "f16" } };
