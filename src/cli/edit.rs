@@ -5,10 +5,11 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::{
+    believed::Believed,
     edit_flags::{Invert, Pnp, SourceFlags},
     exit::Exit,
     flags::{Output, Talk, Where},
-    generate::saved,
+    generate::{save_latents, saved},
     model,
     place::Place,
     report::Report,
@@ -73,6 +74,7 @@ pub fn pnp(flags: &Pnp, talk: Talk) -> Result<Exit> {
         prompts,
         trajectory: flags.source.trajectory.as_deref(),
         beside: true,
+        previews: flags.previews,
     };
     work(&job, &asked, flags.place, &flags.output, talk)
 }
@@ -87,6 +89,7 @@ pub fn invert(flags: &Invert, talk: Talk) -> Result<Exit> {
         prompts: &[],
         trajectory: flags.source.trajectory.as_deref(),
         beside: true,
+        previews: false,
     };
     work(
         &based(&flags.source, edit),
@@ -106,6 +109,7 @@ pub fn again(job: &Job, place: Where, output: &Output, talk: Talk) -> Result<Exi
         prompts: std::slice::from_ref(&job.prompt),
         trajectory: None,
         beside: false,
+        previews: false,
     };
     work(job, &asked, place, output, talk)
 }
@@ -144,6 +148,7 @@ fn based(flags: &SourceFlags, mut edit: Edit) -> Job {
     };
     flags.chosen.apply(&mut job);
     job.quirks.edit.inversion = flags.inversion.map(Into::into);
+    job.quirks.edit.encoding = flags.encoding.map(Into::into);
     job
 }
 
@@ -155,6 +160,8 @@ struct Asked<'a> {
     trajectory: Option<&'a Path>,
     /// Whether the reconstruction and a comparison are wanted.
     beside: bool,
+    /// Whether what each step believed in is wanted.
+    previews: bool,
 }
 
 /// The name that files begin with: the picture's, or what is to be seen.
@@ -195,6 +202,7 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
     }
     own.quirks.edit.inversion = Some(found.origin.inversion);
     own.quirks.edit.source_latents = Some(found.origin.source_latents);
+    own.quirks.edit.encoding = Some(found.origin.encoding);
     framed.job = own.check(&blueprint.traits)?;
 
     let mut beside = Vec::new();
@@ -218,6 +226,7 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
         };
         beside.push((label.to_owned(), reconstruction));
     }
+    let mut latents = Vec::new();
     let kept = (asked.prompts.len() > 1 && framed.may_keep()).then(Kept::new);
     for (finished, prompt) in asked.prompts.iter().enumerate() {
         let job = Job {
@@ -226,8 +235,12 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
         };
         let checked = job.check(&blueprint.traits)?;
         let mut run = session.start_edit(checked, &found, kept.clone())?;
+        let mut believed = Believed::default();
         while let Some(event) = pollster::block_on(run.step())? {
             report.event(&event);
+            if asked.previews {
+                believed.see(&run, &event)?;
+            }
             if let Some(made) = run.take() {
                 let path = if asked.prompts.len() == 1 {
                     out.only(prompt)
@@ -235,6 +248,12 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
                     out.named(prompt)
                 };
                 write(&out, &path, &made.picture, &made.notes, &mut report)?;
+                if asked.previews {
+                    let path = out.named(&format!("{prompt} steps"));
+                    let strip = believed.strip();
+                    write(&out, &path, &strip, &made.notes, &mut report)?;
+                }
+                latents.push(made.latents);
                 beside.push((prompt.clone(), made.picture));
             }
             if stop::asked() && !matches!(event, Event::Done { .. }) {
@@ -246,6 +265,12 @@ fn work(job: &Job, asked: &Asked<'_>, place: Where, output: &Output, talk: Talk)
         let path = out.named("comparison");
         let strip = picture::strip(&beside, COLUMNS);
         write(&out, &path, &strip, &png::Notes::default(), &mut report)?;
+    }
+    if let Some(path) = out.latents() {
+        if asked.prompts.is_empty() {
+            latents = found.noisiest().rows;
+        }
+        save_latents(&path, framed.job.latent_size(), &latents, &mut report)?;
     }
     Ok(Exit::Done)
 }

@@ -14,7 +14,7 @@ use crate::{
     guidance::BlendSchedule,
     models::unet::Site,
     picture::Crop,
-    session::Method,
+    session::{Method, edit::Encoding},
 };
 
 /// What is edited, and how its latents are found.
@@ -29,6 +29,9 @@ pub struct SourceFlags {
     /// Whose timestep the network is told while a picture is inverted [default: target-t].
     #[arg(long, value_enum)]
     pub inversion: Option<InversionFlag>,
+    /// Which latents stand for a picture [default: mean].
+    #[arg(long, value_enum)]
+    pub encoding: Option<EncodingFlag>,
     /// The part of the picture that is used: left,top,width,height in pixels [default: the middle].
     #[arg(long, value_name = "L,T,W,H")]
     pub crop: Option<Crop>,
@@ -106,6 +109,9 @@ pub struct Pnp {
     /// Guide away from the source's prompt: negative-prompt inversion.
     #[arg(long)]
     pub negative_inversion: bool,
+    /// Also write what each step believed in.
+    #[arg(long)]
+    pub previews: bool,
     /// What is edited.
     #[command(flatten)]
     pub source: SourceFlags,
@@ -134,6 +140,24 @@ impl From<InversionFlag> for Inversion {
         match flag {
             InversionFlag::SourceT => Self::SourceT,
             InversionFlag::TargetT => Self::TargetT,
+        }
+    }
+}
+
+/// Spellings of [`Encoding`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum EncodingFlag {
+    /// The mean of what the autoencoder holds for possible.
+    Mean,
+    /// One of those, drawn by the seed.
+    Sample,
+}
+
+impl From<EncodingFlag> for Encoding {
+    fn from(flag: EncodingFlag) -> Self {
+        match flag {
+            EncodingFlag::Mean => Self::Mean,
+            EncodingFlag::Sample => Self::Sample,
         }
     }
 }

@@ -173,7 +173,7 @@ pub struct Output {
     /// A PNG file, or a folder; a picture is named after its prompt and seed otherwise.
     #[arg(long, short, value_name = "PATH")]
     pub out: Option<PathBuf>,
-    /// Write the final latents to this safetensors file.
+    /// Write the final latents to this safetensors file; of an inversion, the noisiest.
     #[arg(long, value_name = "FILE")]
     pub save_latents: Option<PathBuf>,
     /// Write over files that exist instead of choosing another name.

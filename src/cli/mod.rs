@@ -1,6 +1,7 @@
 //! The command line: flags become a job, events become a progress bar, errors become a sentence and an exit code.
 
 mod batch;
+mod believed;
 mod bench;
 mod edit;
 mod edit_flags;

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::{
+    believed::Believed,
     exit::Exit,
     flags::{Generate, Talk},
     generate::{Opened, saved},
@@ -39,6 +40,9 @@ pub struct Sag {
     /// Also write the mask of every step.
     #[arg(long)]
     pub masks: bool,
+    /// Also write what each step believed in.
+    #[arg(long)]
+    pub previews: bool,
 }
 
 /// Makes pictures with and without self-attention guidance.
@@ -69,7 +73,7 @@ pub fn sag(flags: &Sag, talk: Talk) -> Result<Exit> {
     let mut latents = Vec::new();
     for which in 0..count {
         let mut pair = Pair::new(&opened, which);
-        let Some(plain) = pair.make(&mut opened, None)? else {
+        let Some(plain) = pair.make(&mut opened, None, None)? else {
             return Ok(interrupted(&mut opened.report, which, count));
         };
         let mut cells = vec![("no SAG".to_owned(), plain.picture.clone())];
@@ -79,7 +83,8 @@ pub fn sag(flags: &Sag, talk: Talk) -> Result<Exit> {
                 scale,
                 ..settings.clone()
             };
-            let Some(made) = pair.make(&mut opened, Some(asked))? else {
+            let mut believed = flags.previews.then(Believed::default);
+            let Some(made) = pair.make(&mut opened, Some(asked), believed.as_mut())? else {
                 return Ok(interrupted(&mut opened.report, which, count));
             };
             let name = match scales[..] {
@@ -88,6 +93,12 @@ pub fn sag(flags: &Sag, talk: Talk) -> Result<Exit> {
             };
             pair.save(&opened, &made, &name)?.tell(&mut opened);
             pair.save_masks(&mut opened, &made, &name, flags.masks)?;
+            if let Some(believed) = believed {
+                let bytes = png::encode(&believed.strip(), &made.notes)?;
+                let name = format!("{name}-steps");
+                pair.write(&opened, &name, "steps", &bytes)?
+                    .tell(&mut opened);
+            }
             cells.push((format!("SAG {scale}"), made.picture.clone()));
             latents.push(made.latents.clone());
             pair.last = Some(made);
@@ -135,7 +146,12 @@ impl Pair {
     }
 
     /// Makes this seed's picture; nothing when the person asked to stop.
-    fn make(&self, opened: &mut Opened, sag: Option<SagSettings>) -> Result<Option<Made>> {
+    fn make(
+        &self,
+        opened: &mut Opened,
+        sag: Option<SagSettings>,
+        mut believed: Option<&mut Believed>,
+    ) -> Result<Option<Made>> {
         let first = self.which == 0 && sag.is_none();
         let alone = Job {
             seed: self.seed,
@@ -153,6 +169,9 @@ impl Pair {
             // A warning is about the prompt, which is the same every time.
             if first || !matches!(event, Event::Warning { .. }) {
                 opened.report.event(&event);
+            }
+            if let Some(believed) = &mut believed {
+                believed.see(&run, &event)?;
             }
             if let Some(made) = run.take() {
                 return Ok(Some(made));

@@ -37,7 +37,8 @@ pub struct Origin {
     pub inversion: Inversion,
     /// Which latents stand for the source.
     pub source_latents: SourceLatents,
-    encoding: Encoding,
+    /// How a picture became latents.
+    pub encoding: Encoding,
     evaluation: Evaluation,
     spacing: Option<Spacing>,
     ending: Option<Ending>,

@@ -5,7 +5,7 @@ use std::{collections::HashMap, rc::Rc};
 use safetensors::{Dtype, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::origin::Origin;
+use super::{Latents, origin::Origin};
 use crate::{
     diffusion::{Level, Trajectory, noise},
     error::{Error, Result},
@@ -40,6 +40,16 @@ struct About {
 }
 
 impl Traced {
+    /// The noisiest latents, as a job takes them instead of noise.
+    pub fn noisiest(&self) -> Latents {
+        let size = self.trajectory.size();
+        let shape = Shape::from([1, size[0], size[1], CHANNELS]);
+        Latents {
+            size,
+            rows: vec![noise::channels_first(self.trajectory.noisiest(), &shape)],
+        }
+    }
+
     /// The bytes of a safetensors file that holds all of this.
     ///
     /// # Panics

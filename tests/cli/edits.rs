@@ -5,6 +5,7 @@ use std::fs;
 use assert_cmd::Command;
 use image::{Rgb, RgbImage, Rgba, RgbaImage};
 use predicates::{prelude::PredicateBooleanExt as _, str::contains};
+use safetensors::SafeTensors;
 
 use super::desk::Desk;
 
@@ -42,6 +43,14 @@ const QUICK: [&str; 6] = [
     "2",
 ];
 
+/// The shape and the bytes of a tensor in a file.
+fn tensor(desk: &Desk, file: &str, name: &str) -> (Vec<usize>, Vec<u8>) {
+    let bytes = fs::read(desk.path(file)).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let found = tensors.tensor(name).unwrap();
+    (found.shape().to_vec(), found.data().to_vec())
+}
+
 /// The photo as a fox, in two steps.
 fn quick_fox(desk: &Desk, more: &[&str]) -> Command {
     let mut command = run(desk, &["pnp", "photo.png", "a fox", "--steps", "2"]);
@@ -66,7 +75,8 @@ fn a_photo_is_edited_under_several_prompts_and_an_edit_can_be_replayed() {
         );
         command
             .args(QUICK)
-            .args(["--out", "out", "--yes"])
+            .args(["--out", "out", "--yes", "--previews"])
+            .args(["--save-latents", "latents.safetensors"])
             .args(more)
             .assert()
             .success()
@@ -76,7 +86,14 @@ fn a_photo_is_edited_under_several_prompts_and_an_edit_can_be_replayed() {
         .get_output()
         .clone();
     assert!(String::from_utf8_lossy(&first.stdout).contains("photo-comparison.png"));
-    let names = ["a-fox", "a-lion-on-pink", "comparison", "reconstruction"];
+    let names = [
+        "a-fox-steps",
+        "a-fox",
+        "a-lion-on-pink-steps",
+        "a-lion-on-pink",
+        "comparison",
+        "reconstruction",
+    ];
     let files: Vec<String> = names
         .iter()
         .map(|name| format!("photo-{name}.png"))
@@ -86,6 +103,15 @@ fn a_photo_is_edited_under_several_prompts_and_an_edit_can_be_replayed() {
     assert!(
         comparison.width() > 4 * 64 && comparison.height() > 64,
         "four labelled pictures"
+    );
+    let steps = image::open(desk.path("out/photo-a-fox-steps.png")).unwrap();
+    assert!(
+        steps.width() > 2 * 64 && steps.width() < 3 * 64 && steps.height() > 64,
+        "two labelled steps"
+    );
+    assert_eq!(
+        tensor(&desk, "latents.safetensors", "latents").0,
+        [2, 4, 8, 8]
     );
     // The second time the latents are there.
     let lion = fs::read(desk.path("out/photo-a-lion-on-pink.png")).unwrap();
@@ -174,6 +200,77 @@ fn edits_nest_with_what_steers_the_sampling_and_take_every_sampler() {
 }
 
 #[test]
+fn a_generated_picture_is_edited_too() {
+    let desk = desk();
+    let prompts = ["--generate", "an apple", "a lemon"];
+    let quick = ["--device", "cpu", "--size", "64x64", "--steps", "2"];
+    let mut command = run(&desk, &["pnp", "--seed", "3", "--out", "lemon.png"]);
+    command.args(prompts).args(quick).assert().success();
+    let mut files = [
+        "lemon.png",
+        "lemon-comparison.png",
+        "lemon-reconstruction.png",
+    ];
+    files.sort_unstable();
+    assert_eq!(desk.files()[..1], ["cache"]);
+    assert_eq!(desk.files()[1..4], files);
+    // What it begins with is what is generated without an edit.
+    let mut command = run(
+        &desk,
+        &["generate", "an apple", "--seed", "3", "--out", "a.png"],
+    );
+    command.args(quick).assert().success();
+    let pixels = |name| image::open(desk.path(name)).unwrap().into_rgb8();
+    assert!(pixels("a.png") == pixels("lemon-reconstruction.png"));
+    assert!(pixels("a.png") != pixels("lemon.png"));
+    let replay = ["replay", "lemon.png", "--device", "cpu", "--out", "b.png"];
+    run(&desk, &replay).assert().success();
+    assert!(fs::read(desk.path("b.png")).unwrap() == fs::read(desk.path("lemon.png")).unwrap());
+    let mut command = run(&desk, &["pnp", "--source-prompt", "a fox"]);
+    command
+        .args(prompts)
+        .assert()
+        .code(2)
+        .stderr(contains("leave --source-prompt"));
+}
+
+#[test]
+fn every_way_of_guiding_away_and_of_inverting_makes_a_picture_of_its_own() {
+    let desk = desk();
+    let mut made: Vec<RgbImage> = Vec::new();
+    for more in [
+        &[][..],
+        &["--negative", "blue"],
+        &["--negative", "blue", "--negative-alpha", "0.5"],
+        &[
+            "--negative",
+            "blue",
+            "--negative-alpha",
+            "0.5",
+            "--negative-schedule",
+            "constant",
+        ],
+        &[
+            "--negative",
+            "blue",
+            "--negative-alpha",
+            "0.5",
+            "--negative-schedule",
+            "exp",
+        ],
+        &["--source-prompt", "a cat", "--negative-inversion"],
+        &["--source-prompt", "a cat"],
+        &["--inversion", "source-t"],
+    ] {
+        let all = [more, &["--cfg-scale", "4", "--out", "x.png", "--yes"]].concat();
+        quick_fox(&desk, &all).assert().success();
+        let picture = image::open(desk.path("x.png")).unwrap().into_rgb8();
+        assert!(!made.contains(&picture), "{more:?} changes nothing");
+        made.push(picture);
+    }
+}
+
+#[test]
 fn every_method_edits_a_photo_in_its_own_way() {
     let desk = desk();
     let edit = |method: &str, cfg_scale: &str| {
@@ -252,18 +349,49 @@ fn stored_latents_serve_the_edit_they_were_found_for_and_no_other() {
         &desk,
         &["invert", "photo.png", "--trajectory", "t.safetensors"],
     );
-    command.args(QUICK).assert().success();
+    command
+        .args(QUICK)
+        .args(["--save-latents", "noise.safetensors"])
+        .assert()
+        .success();
     assert!(desk.path("photo-reconstruction.png").exists());
+    // From its noisiest latents the picture comes back, as one that is generated.
+    let (shape, noise) = tensor(&desk, "noise.safetensors", "latents");
+    let stored = tensor(&desk, "t.safetensors", "latents").1;
+    assert_eq!(shape, [1, 4, 8, 8]);
+    assert!(stored.ends_with(&noise), "they are not the noisiest");
+    run(
+        &desk,
+        &[
+            "generate",
+            "",
+            "--latents",
+            "noise.safetensors",
+            "--steps",
+            "2",
+            "--cfg-scale",
+            "1",
+            "--device",
+            "cpu",
+            "--out",
+            "again.png",
+        ],
+    )
+    .assert()
+    .success();
+    let pixels = |name| image::open(desk.path(name)).unwrap().into_rgb8();
+    assert!(pixels("again.png") == pixels("photo-reconstruction.png"));
     let edit = |picture: &str, more: &[&str]| {
         let mut command = run(
             &desk,
             &["pnp", picture, "a fox", "--trajectory", "t.safetensors"],
         );
         command
-            .args(["--device", "cpu", "--steps", "2", "--json"])
+            .args(["--device", "cpu", "--steps", "3", "--json"])
             .args(more);
         command
     };
+    // In another number of steps than they were found in.
     let found = edit("photo.png", &["--size", "64x64"]).assert().success();
     found.stdout(contains("\"event\":\"trace\"").not());
     photo(64, 65).save(desk.path("other.png")).unwrap();

@@ -5,15 +5,16 @@ use std::{fmt::Write as _, path::Path};
 use anyhow::{Context, Result};
 
 use crate::{
-    cli::generate::{Opened, saved},
+    cli::{
+        believed::Believed,
+        generate::{Opened, saved},
+    },
     picture::{self, Framing, Picture, chart, png},
     session::{Made, Target},
 };
 
-/// Pictures in a row of a comparison, and of what the steps believed in.
-const COLUMNS: [usize; 2] = [4, 8];
-/// Most pictures of what the steps believed in.
-const BELIEVED: usize = 32;
+/// Pictures in a row of a comparison.
+const COLUMNS: usize = 4;
 const CHART_PX: [usize; 2] = [320, 120];
 
 /// Stores it all.
@@ -24,19 +25,15 @@ pub fn store(
     opened: &mut Opened,
     seed: u64,
     [plain, made]: [&Made; 2],
-    believed: &[Picture],
+    believed: &Believed,
 ) -> Result<()> {
     let count = opened.job.job().count;
     let mut cells = wanted(opened)?;
     cells.push(("unguided".to_owned(), plain.picture.clone()));
     cells.push(("guided".to_owned(), made.picture.clone()));
     let strips = [
-        ("compare", "comparison", picture::strip(&cells, COLUMNS[0])),
-        (
-            "steps",
-            "steps",
-            picture::strip(&shown(believed), COLUMNS[1]),
-        ),
+        ("compare", "comparison", picture::strip(&cells, COLUMNS)),
+        ("steps", "steps", believed.strip()),
     ];
     let curves = curves(made);
     let charts = (!curves.is_empty()).then(|| picture::strip(&drawn(&curves), 1));
@@ -81,17 +78,6 @@ fn wanted(opened: &Opened) -> Result<Vec<(String, Picture)>> {
         }
     }
     Ok(cells)
-}
-
-/// What the steps believed in, or every so many of them where there are many; the last is among them.
-fn shown(believed: &[Picture]) -> Vec<(String, Picture)> {
-    let every = believed.len().div_ceil(BELIEVED).max(1);
-    let labelled = believed.iter().enumerate().rev().step_by(every);
-    let mut cells: Vec<_> = labelled
-        .map(|(step, picture)| (format!("step {}", step + 1), picture.clone()))
-        .collect();
-    cells.reverse();
-    cells
 }
 
 /// The losses of each guide, turn by turn.

@@ -12,6 +12,7 @@ pub use flags::Guide;
 pub use rank::{EXAMPLES as RANK_EXAMPLES, Rank, rank};
 
 use super::{
+    believed::Believed,
     exit::Exit,
     flags::Talk,
     generate::{self, Opened, saved},
@@ -126,7 +127,7 @@ fn make(
     which: usize,
     seed: u64,
     guided: bool,
-) -> Result<Option<(Made, Vec<Picture>)>> {
+) -> Result<Option<(Made, Believed)>> {
     let first = which == 0 && guided;
     let asked = opened.job.job().clone();
     let alone = Job {
@@ -146,14 +147,14 @@ fn make(
         Vec::new()
     };
     let mut run = opened.session.start_with(checked, latents, aims)?;
-    let mut believed = Vec::new();
+    let mut believed = Believed::default();
     while let Some(event) = pollster::block_on(run.step())? {
         // A warning is about the prompt, which is the same every time.
         if first || !matches!(event, Event::Warning { .. }) {
             opened.report.event(&event);
         }
-        if matches!(event, Event::Step { .. }) && guided {
-            believed.extend(pollster::block_on(run.preview())?);
+        if guided {
+            believed.see(&run, &event)?;
         }
         if let Some(made) = run.take() {
             return Ok(Some((made, believed)));
