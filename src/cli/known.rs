@@ -47,7 +47,7 @@ pub const CHECKPOINTS: [Known; 2] = [
 ];
 
 /// Networks to guide with.
-pub const GUIDES: [Known; 8] = [
+pub const GUIDES: [Known; 11] = [
     Known {
         name: "clip-vit-l-14",
         used: "guide --text or --style, --clip",
@@ -101,6 +101,33 @@ pub const GUIDES: [Known; 8] = [
         sha256: "b7120c095d60094f28a4a54ba6a8bf51b297a6273fb40ef6350dfec1f63d9507",
         licence: "Apache-2.0",
         card: Some(r#"{"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}"#),
+    },
+    Known {
+        name: "mtcnn-pnet",
+        used: "guide --face, --detector with the folder of all three",
+        address: "https://raw.githubusercontent.com/timesler/facenet-pytorch/787da06156087cd6b616fe6608213722bddc30cd/data/pnet.pt",
+        bytes: 28_570,
+        sha256: "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",
+        licence: "MIT",
+        card: None,
+    },
+    Known {
+        name: "mtcnn-rnet",
+        used: "guide --face, --detector with the folder of all three",
+        address: "https://raw.githubusercontent.com/timesler/facenet-pytorch/787da06156087cd6b616fe6608213722bddc30cd/data/rnet.pt",
+        bytes: 403_147,
+        sha256: "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
+        licence: "MIT",
+        card: None,
+    },
+    Known {
+        name: "mtcnn-onet",
+        used: "guide --face, --detector with the folder of all three",
+        address: "https://raw.githubusercontent.com/timesler/facenet-pytorch/787da06156087cd6b616fe6608213722bddc30cd/data/onet.pt",
+        bytes: 1_559_269,
+        sha256: "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
+        licence: "MIT",
+        card: None,
     },
     Known {
         name: "yunet",

@@ -9,6 +9,7 @@ pub mod checkpoint;
 pub mod convert;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod disk;
+pub mod face_finder;
 pub mod fingerprint;
 pub mod guides;
 pub mod header;

@@ -225,7 +225,7 @@ impl Shapes<'_> {
     }
 }
 
-async fn build<T>(
+pub(super) async fn build<T>(
     tensors: &Tensors,
     device: &Device,
     new: impl Fn(&mut dyn Parameters) -> Result<T>,

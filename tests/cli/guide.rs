@@ -456,6 +456,30 @@ fn published_networks_that_cannot_guide_are_refused_in_a_sentence() {
                 "give it --style or --text",
             ),
             (&["--text", "a fox", "--clip", &clip], 2, "no text encoder"),
+            (
+                &[
+                    "--face",
+                    "photo.png",
+                    "--recogniser",
+                    &small,
+                    "--detector",
+                    "empty",
+                ],
+                2,
+                "holds pnet.pt, rnet.pt, onet.pt",
+            ),
+            (
+                &[
+                    "--face",
+                    "photo.png",
+                    "--recogniser",
+                    &small,
+                    "--detector",
+                    &clip,
+                ],
+                2,
+                "none of MTCNN's networks",
+            ),
             (&["--text", "a fox", "--clip", "cut.pth"], 2, "cut short"),
             (
                 &["--text", "a fox", "--clip", "empty"],

@@ -12,6 +12,7 @@ mod fixture;
 mod guided;
 mod guides;
 mod job;
+mod mtcnn;
 mod networks;
 mod published;
 mod schedules;

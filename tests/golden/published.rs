@@ -193,10 +193,10 @@ fn weights(device: &Device, name: &str) -> Tensor {
 }
 
 /// Builds a network from its parameters.
-type Build<'a> = dyn Fn(&mut dyn Parameters) -> guidestar::Result<()> + 'a;
+pub type Build<'a> = dyn Fn(&mut dyn Parameters) -> guidestar::Result<()> + 'a;
 
 /// A safetensors file of what a network needs, drawn, under the names that `rename` gives them.
-fn file(device: &Device, rename: impl Fn(&str) -> String, networks: &[&Build]) -> Vec<u8> {
+pub fn file(device: &Device, rename: impl Fn(&str) -> String, networks: &[&Build]) -> Vec<u8> {
     let mut drawn = Random::new(device);
     let mut stored: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     for network in networks {

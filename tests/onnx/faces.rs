@@ -58,7 +58,7 @@ fn identity(device: &Device, settings: FaceSettings) -> Option<FaceIdentity> {
     };
     let input = input.on(device).expect("room");
     let target = picture(device, &ONE.pixels());
-    let guide = FaceIdentity::new(network, input, Some(detector), settings, &target);
+    let guide = FaceIdentity::new(network, input, Some(detector.into()), settings, &target);
     Some(block_on(guide).expect("the detector finds it"))
 }
 

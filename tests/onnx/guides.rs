@@ -172,7 +172,7 @@ fn without_a_face_there_is_no_identity_to_pull_towards() {
     let noise = drawn(&device, "noise", 64);
     let prepared = input.on(&device).expect("room");
     let settings = FaceSettings::default();
-    let identity = FaceIdentity::new(network, prepared, Some(detector), settings, &noise);
+    let identity = FaceIdentity::new(network, prepared, Some(detector.into()), settings, &noise);
     let refused = pollster::block_on(identity)
         .err()
         .expect("noise shows no face");

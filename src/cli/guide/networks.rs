@@ -16,6 +16,9 @@ use crate::{
 /// What a folder with a network from transformers calls its weights.
 const WEIGHTS: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
 
+/// What MTCNN's files are called in their folder.
+const MTCNN: [&str; 3] = ["pnet.pt", "rnet.pt", "onet.pt"];
+
 /// What networks from files are to say.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Guides on networks from files (models list names some)")]
@@ -27,7 +30,8 @@ pub struct Networks {
     /// weights that facenet-pytorch publishes.
     #[arg(long, value_name = "NET", requires = "face")]
     pub recogniser: Option<PathBuf>,
-    /// A `YuNet`, as ONNX, to find faces [default: they are looked for in the middle].
+    /// What finds faces: a `YuNet`, as ONNX, or a folder with MTCNN's pnet.pt, rnet.pt and onet.pt [default: they are looked
+    /// for in the middle].
     #[arg(long, value_name = "NET", requires = "face")]
     pub detector: Option<PathBuf>,
     /// Recognise the whole picture, as long as it shows a face, and not the face alone.
@@ -118,6 +122,25 @@ impl Networks {
         self.clip.as_deref().map(weights).transpose()
     }
 
+    /// The files of what finds faces.
+    fn detector(&self) -> Result<Vec<NamedFile>> {
+        let Some(path) = &self.detector else {
+            return Ok(Vec::new());
+        };
+        if !path.is_dir() {
+            return Ok(vec![materials::named(path)?]);
+        }
+        let inside = MTCNN.map(|name| path.join(name));
+        if let Some(missing) = inside.iter().find(|path| !path.is_file()) {
+            return Err(Error::Request(format!(
+                "{} is not there: MTCNN's folder holds {}",
+                missing.display(),
+                MTCNN.join(", ")
+            )));
+        }
+        inside.iter().map(|path| materials::named(path)).collect()
+    }
+
     /// The segmenter that was asked for.
     ///
     /// # Errors
@@ -142,11 +165,14 @@ impl Networks {
             ));
         }
         if let (Some(face), Some(recogniser)) = (&self.face, &self.recogniser) {
+            let mut found = self.detector()?.into_iter();
+            let detector = found.next();
             targets.push(Target::Face {
                 picture: named(face)?,
                 recogniser: named(recogniser)?,
                 input: card(recogniser)?,
-                detector: self.detector.as_ref().map(named).transpose()?,
+                detector,
+                detector_parts: found.collect(),
                 loss: self.loss.unwrap_or(Loss::Cosine),
                 whole: self.whole_face,
                 centre: self.centre_face,

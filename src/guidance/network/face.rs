@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use super::{
     Loss,
+    finder::{Face, FaceFinder},
     losses::unit,
-    yunet::{Face, YuNet},
 };
 use crate::{
     error::{Error, Result},
@@ -64,7 +64,7 @@ impl Default for FaceSettings {
 pub struct FaceIdentity {
     recogniser: Box<dyn Encoder>,
     input: Prepared,
-    detector: Option<YuNet>,
+    detector: Option<FaceFinder>,
     settings: FaceSettings,
     /// `[1, N]`
     wanted: Tensor,
@@ -80,7 +80,7 @@ impl FaceIdentity {
     pub async fn new(
         recogniser: impl Encoder + 'static,
         input: Prepared,
-        detector: Option<YuNet>,
+        detector: Option<FaceFinder>,
         settings: FaceSettings,
         target: &Tensor,
     ) -> Result<Self> {

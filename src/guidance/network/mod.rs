@@ -3,18 +3,22 @@
 mod bounds;
 mod detector;
 mod face;
+mod finder;
 mod losses;
 pub mod matched;
+mod mtcnn;
 mod segmentation;
 mod similarity;
 mod yunet;
 
 pub use detector::{ClassBox, Detector};
 pub use face::{Cut, FaceIdentity, FaceSettings};
+pub use finder::{Face, FaceFinder};
 pub use losses::Loss;
+pub use mtcnn::{Mtcnn, MtcnnSettings};
 pub use segmentation::Segmentation;
 pub use similarity::Similarity;
-pub use yunet::{Face, YuNet};
+pub use yunet::YuNet;
 
 use super::universal::Guide;
 use crate::{

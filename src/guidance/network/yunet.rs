@@ -1,6 +1,6 @@
 //! `YuNet`: a face detector (<https://github.com/ShiqiYu/libfacedetection.train>), its boxes decoded on the host.
 
-use super::bounds::{area, shared};
+use super::{bounds::shared, finder::Face};
 use crate::{
     error::{Error, Result},
     models::{Input, Prepared, onnx::Network},
@@ -13,24 +13,6 @@ const STRIDES: [usize; 3] = [8, 16, 32];
 const LEAST_SCORE: f32 = 0.6;
 /// Of boxes that share more than this of what they cover, the surest counts.
 const MOST_SHARED: f32 = 0.3;
-
-/// A face in a picture, in shares of its width and height.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Face {
-    /// How sure the detector is, 0 to 1.
-    pub score: f32,
-    /// Left, top, right, bottom.
-    pub bounds: [f32; 4],
-    /// Right eye, left eye, tip of the nose, right and left corner of the mouth, each across and down.
-    pub landmarks: [[f32; 2]; 5],
-}
-
-impl Face {
-    /// What of the picture it covers.
-    pub fn area(&self) -> f32 {
-        area(self.bounds)
-    }
-}
 
 /// The detector.
 pub struct YuNet {

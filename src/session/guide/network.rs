@@ -7,15 +7,15 @@ use crate::{
     error::{Error, Result},
     guidance::{
         network::{
-            self, ClassBox, Detector, FaceIdentity, FaceSettings, NetworkGuide, YuNet,
-            matched::Boxed,
+            self, ClassBox, Detector, FaceFinder, FaceIdentity, FaceSettings, Mtcnn, MtcnnSettings,
+            NetworkGuide, YuNet, matched::Boxed,
         },
         universal::Guide,
     },
     models::{Input, Prepared, onnx::Network},
     session::Size,
     tensor::{Device, Interpolation, Tensor},
-    weights::{WeightSource, header::Header, tensors::Tensors},
+    weights::{WeightSource, face_finder, header::Header, recognise::Format, tensors::Tensors},
 };
 
 /// A guide on a network from a file.
@@ -31,16 +31,17 @@ pub(super) async fn guide(
             recogniser,
             input,
             detector,
+            detector_parts,
             loss,
             whole,
             centre,
         } => {
             let (network, input, cut) =
                 published::recogniser(recogniser, input, materials, device).await?;
-            let detector = detector.as_ref().map(|file| {
-                let bytes = materials.file(file)?.clone();
-                YuNet::new(&file.path, bytes, device)
-            });
+            let detector = match detector {
+                Some(file) => Some(finder(file, detector_parts, materials, device).await?),
+                None => None,
+            };
             let settings = FaceSettings {
                 loss: *loss,
                 crop: !whole,
@@ -48,7 +49,6 @@ pub(super) async fn guide(
                 cut,
             };
             let picture = materials.picture(picture)?.to_unit(device);
-            let detector = detector.transpose()?;
             let face = FaceIdentity::new(network, input, detector, settings, &picture).await?;
             Ok(Rc::new(face))
         }
@@ -103,6 +103,26 @@ pub(super) async fn guide(
         }
         _ => published::guide(target, materials, size, device).await,
     }
+}
+
+/// What finds faces: MTCNN from its weights, `YuNet` from anything else.
+async fn finder(
+    file: &NamedFile,
+    parts: &[NamedFile],
+    materials: &Materials,
+    device: &Device,
+) -> Result<FaceFinder> {
+    let source = materials.source(file)?;
+    if !Format::read(&*source).await?.holds_tensors() {
+        let bytes = materials.file(file)?.clone();
+        return Ok(YuNet::new(&file.path, bytes, device)?.into());
+    }
+    let mut sources = vec![source];
+    for part in parts {
+        sources.push(materials.source(part)?);
+    }
+    let stages = face_finder::read(&sources, device).await?;
+    Ok(Mtcnn::new(stages, MtcnnSettings::default()).into())
 }
 
 /// A box whose thing is the number of a class.

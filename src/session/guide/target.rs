@@ -126,9 +126,12 @@ pub enum Target {
         /// How it wants its pictures, if it is ONNX.
         #[serde(default)]
         input: Input,
-        /// `YuNet`, which finds them; without it they are looked for in the middle.
+        /// `YuNet` or MTCNN, which finds them; without it they are looked for in the middle.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detector: Option<NamedFile>,
+        /// Its other files, if it comes in several: MTCNN's networks are three.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        detector_parts: Vec<NamedFile>,
         /// How embeddings are compared.
         #[serde(default = "cosine")]
         loss: Loss,
@@ -277,8 +280,12 @@ impl Target {
             Self::Face {
                 recogniser,
                 detector,
+                detector_parts,
                 ..
-            } => [recogniser].into_iter().chain(detector).collect(),
+            } => {
+                let found = [recogniser].into_iter().chain(detector);
+                found.chain(detector_parts).collect()
+            }
             Self::Network {
                 network, wanted, ..
             } => match wanted {
