@@ -47,7 +47,7 @@ pub const CHECKPOINTS: [Known; 2] = [
 ];
 
 /// Networks to guide with.
-pub const GUIDES: [Known; 11] = [
+pub const GUIDES: [Known; 12] = [
     Known {
         name: "clip-vit-l-14",
         used: "guide --text or --style, --clip",
@@ -90,6 +90,15 @@ pub const GUIDES: [Known; 11] = [
         address: "https://download.pytorch.org/models/lraspp_mobilenet_v3_large-d234d4ea.pth",
         bytes: 13_097_061,
         sha256: "d234d4eae9d55d5f76de18b77cf0dc62c66fe5c5482758209d00f950c92bb280",
+        licence: "BSD-3-Clause",
+        card: None,
+    },
+    Known {
+        name: "faster-rcnn",
+        used: "guide --box, --box-detector",
+        address: "https://download.pytorch.org/models/fasterrcnn_resnet50_fpn_v2_coco-dd69338a.pth",
+        bytes: 175_221_657,
+        sha256: "dd69338a24b8d7381807e247652bdc356325bcbaf1cd3e092e00e0a1a58706bf",
         licence: "BSD-3-Clause",
         card: None,
     },

@@ -161,16 +161,16 @@ pub fn facenet_input() -> Input {
 }
 
 /// What a file's tensors are shaped like.
-struct Shapes<'a>(&'a Header);
+pub(super) struct Shapes<'a>(pub(super) &'a Header);
 
 impl Shapes<'_> {
-    fn of(&self, name: &str) -> Option<&[usize]> {
+    pub(super) fn of(&self, name: &str) -> Option<&[usize]> {
         let entry = self.0.entries.iter().find(|entry| entry.name == name);
         entry.map(|entry| &entry.shape[..])
     }
 
     /// How many there are of a numbered part, by a tensor of each.
-    fn count(&self, before: &str, after: &str) -> usize {
+    pub(super) fn count(&self, before: &str, after: &str) -> usize {
         let there = |at: &usize| self.of(&format!("{before}{at}{after}")).is_some();
         (0..self.0.entries.len()).take_while(there).count()
     }

@@ -457,6 +457,16 @@ fn published_networks_that_cannot_guide_are_refused_in_a_sentence() {
             ),
             (&["--text", "a fox", "--clip", &clip], 2, "no text encoder"),
             (
+                &["--class", "dog", "--box-detector", &clip],
+                2,
+                "give it a --box",
+            ),
+            (
+                &["--box", "dog 0,0,1,1", "--box-detector", &clip],
+                2,
+                "fasterrcnn_resnet50_fpn_v2 is read",
+            ),
+            (
                 &[
                     "--face",
                     "photo.png",

@@ -15,6 +15,7 @@ mod job;
 mod mtcnn;
 mod networks;
 mod published;
+mod regions;
 mod schedules;
 mod torch_files;
 mod trained;

@@ -46,6 +46,10 @@ pub struct Networks {
     /// How pictures are shifted and scaled for it: clip, or imagenet as the published guidance has it.
     #[arg(long, value_name = "NAME", default_value = "clip", value_parser = colours, requires = "clip")]
     pub clip_colours: Normalisation,
+    /// The weights of torchvision's Faster R-CNN (ResNet-50, version 2), which judges --box in place of mini's own networks; it
+    /// knows COCO's things: dog, person, traffic light.
+    #[arg(long, value_name = "NET")]
+    pub box_detector: Option<PathBuf>,
     /// The weights of torchvision's LR-ASPP, which judges --segmentation in place of mini's own networks.
     #[arg(long, value_name = "NET", requires = "segmentation")]
     pub segmenter: Option<PathBuf>,
@@ -122,6 +126,14 @@ impl Networks {
         self.clip.as_deref().map(weights).transpose()
     }
 
+    /// The detector of things that was asked for.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn box_detector(&self) -> Result<Option<NamedFile>> {
+        self.box_detector.as_deref().map(weights).transpose()
+    }
+
     /// The files of what finds faces.
     fn detector(&self) -> Result<Vec<NamedFile>> {
         let Some(path) = &self.detector else {
@@ -162,6 +174,15 @@ impl Networks {
         {
             return Err(Error::Request(
                 "--clip judges a look or words: give it --style or --text".to_owned(),
+            ));
+        }
+        if self.box_detector.is_some()
+            && !targets
+                .iter()
+                .any(|target| matches!(target, Target::Detection { .. }))
+        {
+            return Err(Error::Request(
+                "--box-detector judges things in places: give it a --box".to_owned(),
             ));
         }
         if let (Some(face), Some(recogniser)) = (&self.face, &self.recogniser) {

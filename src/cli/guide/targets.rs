@@ -174,7 +174,10 @@ impl Targets {
             boxes.extend(listed);
         }
         if !boxes.is_empty() || self.boxes.is_some() {
-            targets.push(Target::Detection { boxes });
+            targets.push(Target::Detection {
+                boxes,
+                network: self.networks.box_detector()?,
+            });
         }
         if let Some(path) = &self.style {
             targets.push(Target::Style {

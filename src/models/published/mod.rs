@@ -1,5 +1,5 @@
 //! Networks that others have published, that guides ask: CLIP's two kinds of image encoder, `FaceNet`'s, a
-//! segmenter, and what finds faces.
+//! segmenter, and what finds faces or things.
 //!
 //! Parameters have the names that their publishers gave them. Sizes follow from the tensors' shapes
 //! ([`crate::weights::published`]), so that no config is needed.
@@ -7,12 +7,14 @@
 mod clip_resnet;
 mod clip_vision;
 mod conv_norm;
+mod faster_rcnn;
 mod inception_resnet;
 mod lraspp;
 mod mtcnn;
 
 pub use clip_resnet::{ClipResnet, ClipResnetConfig};
 pub use clip_vision::{ClipVision, ClipVisionConfig};
+pub use faster_rcnn::{ANCHORS, CELLS, CUT_FROM, FasterRcnn, FasterRcnnConfig, Proposed, TOGETHER};
 pub use inception_resnet::{InceptionResnet, InceptionResnetConfig};
 pub use lraspp::{Lraspp, LrasppConfig, VOC};
 pub use mtcnn::{LAST_PX, MtcnnStages, Proposer, REFINED_PX, Refiner, Sighting};

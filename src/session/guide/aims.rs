@@ -193,7 +193,7 @@ async fn seen(
                 Cutout::picture(eyes, &picture).await?
             }
         }),
-        Target::Detection { boxes } => Rc::new(Boxes::new(eyes, boxes)?),
+        Target::Detection { boxes, .. } => Rc::new(Boxes::new(eyes, boxes)?),
         Target::Style { picture, by, .. } => {
             let picture = materials.picture(picture)?.to_unit(device);
             Rc::new(Style::new(eyes, &picture, *by).await?)

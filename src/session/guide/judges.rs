@@ -72,7 +72,7 @@ async fn held_out(
     let goal = match target {
         Target::Class { name } => Goal::Named(name),
         Target::Text { text, .. } => Goal::Text(text),
-        Target::Detection { boxes } => Goal::Boxed(boxes),
+        Target::Detection { boxes, .. } => Goal::Boxed(boxes),
         Target::Segmentation {
             picture, reading, ..
         } => match reading {

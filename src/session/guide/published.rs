@@ -10,7 +10,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     guidance::{
-        network::{Cut, Segmentation, Similarity, matched::Angle},
+        network::{Cut, Judged, Regions, Segmentation, Similarity, matched::Angle},
         universal::Guide,
     },
     models::{
@@ -21,7 +21,7 @@ use crate::{
     tensor::Device,
     tokenizer::Tokenizer,
     weights::{
-        WeightSource,
+        WeightSource, detector,
         published::{self as stored, Kind, Published},
         recognise::Format,
     },
@@ -52,6 +52,19 @@ pub(super) async fn guide(
                 }
                 _ => Segmentation::picture(&segmenter, &shown.to_unit(device))?,
             }))
+        }
+        Target::Detection {
+            boxes,
+            network: Some(file),
+        } => {
+            let source = roomy(file, materials, device).await?;
+            let detector = Rc::new(detector::read(source, device).await?);
+            Ok(Rc::new(Regions::new(
+                &detector,
+                boxes,
+                Judged::default(),
+                device,
+            )?))
         }
         Target::Style {
             picture,

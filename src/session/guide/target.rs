@@ -81,6 +81,9 @@ pub enum Target {
     Detection {
         /// The things.
         boxes: Vec<Boxed>,
+        /// A published detector for photographs, which looks in place of the default model's networks.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        network: Option<NamedFile>,
     },
     /// A picture that looks like this one.
     Style {
@@ -293,6 +296,7 @@ impl Target {
                 _ => vec![network],
             },
             Self::Segmentation { network, .. }
+            | Self::Detection { network, .. }
             | Self::Style { network, .. }
             | Self::Text { network, .. } => network.iter().collect(),
             _ => Vec::new(),
@@ -303,9 +307,10 @@ impl Target {
     pub fn needs_eyes(&self) -> bool {
         match self {
             Self::Segmentation { network, .. }
+            | Self::Detection { network, .. }
             | Self::Style { network, .. }
             | Self::Text { network, .. } => network.is_none(),
-            Self::Detection { .. } | Self::Class { .. } | Self::Portrait { .. } => true,
+            Self::Class { .. } | Self::Portrait { .. } => true,
             _ => false,
         }
     }
@@ -319,7 +324,7 @@ impl Target {
             Self::Blur { sigma, .. } if !sigma.is_finite() || *sigma <= 0.0 => Err(Error::Request(
                 format!("a blur of {sigma} pixels is none: use a number above 0"),
             )),
-            Self::Detection { boxes } => boxes.iter().try_for_each(Boxed::check),
+            Self::Detection { boxes, .. } => boxes.iter().try_for_each(Boxed::check),
             Self::Face { input, .. } => input.check("the recogniser's input"),
             Self::Segmentation {
                 reading: Reading::Mask,
