@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { download, generate, pageTest, remembered } from "./canned.js";
 import { button, drop } from "./visit.js";
 
@@ -529,6 +530,36 @@ pageTest("adding a checkpoint says what it takes first, shows progress, and can 
   assert.equal(await models.locator(".coming-in").count(), 0);
 });
 
+pageTest("a checkpoint is chosen as a file or as a folder, and the browser is asked to keep what is stored", {}, async ({ page }) => {
+  await page.evaluate(() => (navigator.storage.persist = async () => (globalThis.asked = true)));
+  await button(page, "Models").click();
+  const models = page.getByRole("dialog", { name: "Models" });
+  const choose = async (name, files) => {
+    const chooser = page.waitForEvent("filechooser");
+    await models.getByRole("button", { name }).click();
+    await (await chooser).setFiles(files);
+  };
+  await choose("Choose a file", { name: "chosen.safetensors", mimeType: "", buffer: Buffer.from([0]) });
+  await models.getByText("chosen.safetensors").waitFor();
+  await models.getByRole("button", { name: "Use for this visit" }).click();
+  await page.getByText("chosen.safetensors is here until this page is closed.").waitFor();
+  assert.ok(!(await page.evaluate(() => globalThis.asked)), "nothing is stored");
+  await choose("Choose a folder", fileURLToPath(new URL("../../models/mini", import.meta.url)));
+  await models.locator(".coming-in").getByText("mini", { exact: true }).waitFor();
+  await models.getByRole("button", { name: "Add and store" }).click();
+  await page.getByText("mini is stored in this browser.").waitFor();
+  assert.ok(await page.evaluate(() => globalThis.asked));
+});
+
+pageTest("nothing moves by itself for those who want no motion", { now: { loadMs: 60_000 }, context: { reducedMotion: "no-preference" } }, async ({ page }) => {
+  const moving = () => page.evaluate(() => document.getAnimations().filter(({ playState }) => playState === "running").length);
+  await button(page, "Generate").click();
+  await page.locator("#stage[data-state=waiting]").waitFor();
+  assert.ok((await moving()) > 0);
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await page.waitForFunction(() => document.getAnimations().every(({ playState }) => playState !== "running"));
+});
+
 pageTest("what a checkpoint at an address takes is said before it is fetched, and it can be removed again", {}, async ({ page }) => {
   await button(page, "Models").click();
   const models = page.getByRole("dialog", { name: "Models" });
@@ -591,6 +622,8 @@ pageTest("everything can be done with the keyboard alone", { now: { holdAt: 2 } 
     for (let press = 0; press < 60; press += 1) {
       if ((await focused()).startsWith(name)) return;
       await page.keyboard.press(key);
+      const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+      assert.ok(outline !== "none" || (await focused()) === "", `${await focused()} does not show that it has the keyboard`);
     }
     assert.fail(`${name} cannot be reached`);
   };

@@ -11,7 +11,7 @@ import { ROOT } from "./browser.js";
 export const PROGRAM = process.env.GUIDESTAR ?? `${ROOT}target/debug/guidestar`;
 const PAGE = process.env.GUIDESTAR_PAGE ?? `${ROOT}target/page`;
 /** Shaders are compiled on a processor, and so is the picture computed. */
-export const PATIENCE = { timeout: 120_000 };
+export const PATIENCE = { timeout: 240_000 };
 
 /** The program, serving the built page. */
 export async function serve() {
