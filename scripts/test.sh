@@ -125,7 +125,7 @@ test_page() {
     need_wasm_bindgen
     build_page dev target/page --test web
     build_tested_binary
-    tests+=(tests/page/built.test.js tests/page/techniques.test.js)
+    tests+=(tests/page/built.test.js tests/page/everyday.test.js tests/page/devices.test.js tests/page/techniques.test.js)
   fi
   timeout 1800 node --test --test-reporter=tap "${tests[@]}"
 }

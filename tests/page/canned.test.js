@@ -493,6 +493,8 @@ pageTest("a link carries the whole job in its fragment", { context: { permission
   await page.getByLabel("Prompt", { exact: true }).fill("ein Löwe 🦁 on yellow");
   await page.getByLabel("Steps").fill("3");
   await page.getByLabel("Seed").fill("5");
+  await page.getByLabel("Size").selectOption("another size");
+  await page.getByLabel("Width x height").fill("96x64");
   await generate(page);
   await button(page, "Share link").click();
   await page.getByText("Link copied.").waitFor();
@@ -502,9 +504,28 @@ pageTest("a link carries the whole job in its fragment", { context: { permission
   assert.equal(await other.getByLabel("Prompt", { exact: true }).inputValue(), "ein Löwe 🦁 on yellow");
   assert.equal(await other.getByLabel("Seed").inputValue(), "5");
   assert.equal(await other.getByLabel("Steps").inputValue(), "3");
+  // The model that is loaded meanwhile has another usual size.
+  await other.locator("#need", { hasText: /^Takes/ }).waitFor();
+  assert.equal(await other.getByLabel("Width x height").inputValue(), "96x64");
   await other.goto(`${address.slice(0, -9)}`);
   await other.reload();
   await other.getByRole("heading", { name: "This link brings no job" }).waitFor();
+});
+
+pageTest("a link to a picture of a stored model brings that model, and its settings outlast the loading", { now: { models: [{ name: "dreamy.safetensors", place: "stored", bytes: 2e9, done_bytes: 2e9 }] } }, async ({ page, server }) => {
+  const opened = async (model) => {
+    const job = { version: 1, prompt: "a fox", seed: 4, size: "128x128", steps: 25, cfg_scale: 7.5, model };
+    await page.goto("about:blank");
+    await page.goto(`${server.address}#job=${Buffer.from(JSON.stringify(job)).toString("base64url")}`);
+  };
+  await opened("dreamy.safetensors");
+  const row = page.locator("#models .model", { hasText: "dreamy" }).getByText("in use");
+  await row.waitFor({ state: "attached" });
+  await button(page, "Generate").click();
+  await page.locator("#caption", { hasText: "128 × 128, 25 steps, seed 4" }).waitFor();
+  assert.ok(await page.locator("#notice").isHidden());
+  await opened("elsewhere.safetensors");
+  await page.getByRole("heading", { name: "The model elsewhere.safetensors is not here" }).waitFor();
 });
 
 pageTest("a copied picture is a PNG", { context: { permissions: ["clipboard-read", "clipboard-write"] } }, async ({ page }) => {

@@ -5,6 +5,8 @@ import { ANY, MINI } from "./examples.js";
 import { drawnSeed, seedOf, sides, unshown } from "./job.js";
 
 const OTHER = "other";
+/** The size that stands in the form until a model says which is its own. */
+const FIRST_SIZE = "128x128";
 
 export class Desk {
   #form = byId("form");
@@ -20,8 +22,11 @@ export class Desk {
   #lock = byId("lock-seed");
   /** What a job from elsewhere said that has no control here. */
   #carried = {};
-  /** The model's usual settings, once it is loaded. */
+  /** The model's usual settings, once it is loaded, and its name. */
   #traits = null;
+  #model = null;
+  /** The model that a restored job is about to be made with: its usual settings change nothing. */
+  #expected = null;
   /** The seed of the last run: left in its field, it means "not chosen". */
   #usedSeed = null;
   #techniques = [];
@@ -52,20 +57,23 @@ export class Desk {
     byId("draw-seed").addEventListener("click", () => this.setSeed(drawnSeed()));
     byId("reset").addEventListener("click", () => this.reset());
     byId("settings").open = matchMedia("(min-width: 52rem)").matches;
-    this.#offerSizes(128);
+    this.#offerSizes(sides(FIRST_SIZE)[0]);
     this.offer(null);
     this.useExample(MINI[0]);
     this.#changed();
   }
 
-  /** Takes a model's usual settings. Fields that hold the usual settings of the model before follow. */
+  /** Takes a model's usual settings. Fields that hold the usual settings of the model before follow, unless a job put them there. */
   setTraits(traits, model) {
     const before = this.#traits;
-    const follows = (field, value) => field.value === "" || (before && field.value === String(value));
+    const isRestored = this.#expected !== null;
+    if (this.#expected === model) this.#expected = null;
+    this.#model = model;
+    const follows = (field, value) => field.value === "" || (before && !isRestored && field.value === String(value));
     if (follows(this.#steps, before?.steps)) this.#steps.value = traits.steps;
     if (follows(this.#scale, before?.cfg_scale)) this.#scale.value = traits.cfg_scale;
     const size = this.size;
-    const keeps = before && size !== before.size;
+    const keeps = isRestored || size !== (before?.size ?? FIRST_SIZE);
     this.#traits = traits;
     this.#offerSizes(sides(traits.size)?.[0] ?? 512);
     this.#setSize(keeps ? size : traits.size);
@@ -73,6 +81,11 @@ export class Desk {
     this.#own = model === "mini" ? MINI : ANY;
     if (shown) this.offer(null);
     this.#changed();
+  }
+
+  /** Says which model the restored job is made with, that its settings may outlast the loading. */
+  expect(model) {
+    this.#expected = model === this.#model ? null : model;
   }
 
   /** Fields of a job that the tabs have controls for. */

@@ -48,17 +48,19 @@ wireDrop({ onpicture: takeFile, onnetwork: takeNetwork, onmodel: (files) => mode
 wireOffline();
 addEventListener("hashchange", followLink);
 desk.focusPrompt();
-followLink();
 studio.open();
+followLink();
 
-/** Writes a job into the form, and says what of it cannot be had here. */
-function restore(job) {
+/** Writes a job into the form at once, and says what of it cannot be had here. */
+async function restore(job) {
   hush();
   const tab = TABS.findLast((one) => one.works && one.restore(job)) ?? TABS[0];
   tabs.choose(tab);
   desk.restore(job);
   const model = job.model ?? "mini";
-  if (models.has(model)) return studio.use(model);
+  desk.expect(model);
+  if (models.has(model) || (await models.find(model).catch(() => false))) return studio.use(model);
+  desk.expect(studio.model);
   notice({
     title: `The model ${model} is not here`,
     text: `This job was made with it. ${studio.model} will draw something else from the same words.`,

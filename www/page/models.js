@@ -57,6 +57,12 @@ export class Models {
     return name === "mini" || this.#models.some((model) => model.name === name && model.place !== "partial" && !this.#leaving.has(name));
   }
 
+  /** Whether the model can be used, asked of the engine when nobody knows yet. */
+  async find(name) {
+    if (!this.has(name)) this.#listed(await this.engine.ask({ type: "models" }));
+    return this.has(name);
+  }
+
   /** Marks the model that pictures are made with. */
   setCurrent(name) {
     this.#current = name;

@@ -198,8 +198,10 @@ export class Studio {
   }
 
   #loaded({ model, traits }) {
+    if (model === "mini") keepForOffline();
+    // Another was chosen meanwhile, and comes next.
+    if (model !== this.#model) return;
     this.#ready = true;
-    this.#model = model;
     this.models.setCurrent(model);
     this.desk.setTraits(traits, model);
     if (!this.#working) {
@@ -208,7 +210,6 @@ export class Studio {
     }
     this.engine.post({ type: "models" });
     this.changed();
-    if (model === "mini") keepForOffline();
   }
 
   #event(event) {
