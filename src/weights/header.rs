@@ -33,6 +33,8 @@ pub struct Entry {
     pub shape: Vec<usize>,
     /// Where its numbers are, counted from the start of the file.
     pub bytes: Range<u64>,
+    /// Its axes as they lie there, the outermost first; empty where they lie one behind another.
+    pub order: Vec<usize>,
 }
 
 impl Entry {
@@ -120,6 +122,7 @@ impl Header {
                 dtype: info.dtype(name, place)?,
                 shape: info.shape.iter().map(|&axis| axis as usize).collect(),
                 bytes: data_start + range.start..data_start + range.end,
+                order: Vec::new(),
             });
         }
         entries.sort_by_key(|entry| (entry.bytes.start, entry.bytes.end));

@@ -59,11 +59,11 @@ fn renamed(entry: &Entry) -> Vec<Entry> {
         .collect()
 }
 
-/// A tensor's rows in three parts; the tensor as it is where they do not divide.
+/// A tensor's rows in three parts; the tensor as it is where they do not divide or do not lie one behind another.
 fn thirds(entry: &Entry, name: impl Fn(char) -> String) -> Vec<Entry> {
     let bytes = entry.bytes.end - entry.bytes.start;
     let rows = entry.shape.first().copied().unwrap_or_default();
-    if !rows.is_multiple_of(3) || !bytes.is_multiple_of(3) {
+    if !entry.order.is_empty() || !rows.is_multiple_of(3) || !bytes.is_multiple_of(3) {
         return vec![entry.clone()];
     }
     let third = bytes / 3;

@@ -217,6 +217,26 @@ impl Reader<'_> {
         take: &mut dyn FnMut(&[f32]) -> Result<()>,
     ) -> Result<()> {
         let entry = &stored.entry;
+        if entry.order.is_empty() {
+            return self.as_it_lies(stored, take).await;
+        }
+        let mut lying = Vec::with_capacity(entry.elements());
+        let mut keep = |piece: &[f32]| {
+            lying.extend_from_slice(piece);
+            Ok(())
+        };
+        self.as_it_lies(stored, &mut keep).await?;
+        let numbers = in_rows(&lying, &entry.shape, &entry.order);
+        numbers.chunks(PIECE_ELEMENTS).try_for_each(take)
+    }
+
+    /// The same in the order of the file.
+    async fn as_it_lies(
+        &mut self,
+        stored: &Stored,
+        take: &mut dyn FnMut(&[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let entry = &stored.entry;
         let wrong = |problem: String| Error::Weights {
             place: self.tensors.place(stored).to_owned(),
             problem,
@@ -285,6 +305,25 @@ impl Reader<'_> {
         decode(scale.dtype, bytes, &mut scales);
         Ok(Some(scales))
     }
+}
+
+/// Numbers in row-major order that lie by these axes, the outermost first.
+fn in_rows(lying: &[f32], shape: &[usize], order: &[usize]) -> Vec<f32> {
+    let mut steps = vec![0; shape.len()];
+    let mut step = 1_usize;
+    for &axis in order.iter().rev() {
+        steps[axis] = step;
+        step = step.saturating_mul(shape[axis]);
+    }
+    let place = |mut at: usize| {
+        let mut from = 0;
+        for (extent, step) in shape.iter().zip(&steps).rev() {
+            from += at % extent * step;
+            at /= extent;
+        }
+        from
+    };
+    (0..lying.len()).map(|at| lying[place(at)]).collect()
 }
 
 /// Reads one tensor of a safetensors file, whole: its shape and its elements.

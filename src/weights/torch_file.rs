@@ -5,7 +5,7 @@
 //! (<https://github.com/pytorch/pytorch/blob/v1.13.1/torch/serialization.py>). A compiled module is a zip archive too. Nothing in
 //! them is run, and numbers are read from where they lie, as from a safetensors file.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{cmp::Reverse, collections::BTreeMap, ops::Range};
 
 use safetensors::Dtype;
 
@@ -123,19 +123,17 @@ impl File {
         let Some(place) = self.storages.get(key) else {
             return Err(format!("the numbers of its tensor {name:?} are missing"));
         };
-        let mut next = 1_usize;
-        for (&extent, &stride) in tensor.shape.iter().zip(&tensor.strides).rev() {
-            if extent != 1 && stride != next {
-                return Err(format!(
+        let (order, elements) = lying(&tensor.shape, &tensor.strides)
+            .filter(|(order, _)| order.is_empty() || !matches!(dtype, Dtype::I8 | Dtype::U8))
+            .ok_or_else(|| {
+                format!(
                     "its tensor {name:?} does not lie in rows: save it again with .contiguous()"
-                ));
-            }
-            next = next.saturating_mul(extent);
-        }
+                )
+            })?;
         let width = dtype.bitsize() as u64 / 8;
         let bytes = |count: usize| (count as u64).saturating_mul(width);
         let start = place.start.saturating_add(bytes(tensor.first));
-        let end = start.saturating_add(bytes(next));
+        let end = start.saturating_add(bytes(elements));
         if end > place.end {
             return Err(format!(
                 "its tensor {name:?} takes more than its storage holds: the file is damaged"
@@ -146,8 +144,28 @@ impl File {
             dtype,
             shape: tensor.shape.clone(),
             bytes: start..end,
+            order,
         })
     }
+}
+
+/// The axes of a tensor as they lie, the outermost first, and how many elements there are; nothing where there are gaps between
+/// them. No axes where they lie in their own order.
+fn lying(shape: &[usize], strides: &[usize]) -> Option<(Vec<usize>, usize)> {
+    // Where there is one of them, an axis lies anywhere.
+    let (mut order, mut axes): (Vec<_>, Vec<_>) =
+        (0..shape.len().min(strides.len())).partition(|&axis| shape[axis] == 1);
+    axes.sort_by_key(|&axis| Reverse(strides[axis]));
+    let mut elements = 1_usize;
+    for &axis in axes.iter().rev() {
+        if strides[axis] != elements {
+            return None;
+        }
+        elements = elements.saturating_mul(shape[axis]);
+    }
+    let in_order = axes.is_sorted();
+    order.extend(axes);
+    Some((if in_order { Vec::new() } else { order }, elements))
 }
 
 /// The key, type and length of a storage: `('storage', torch.FloatStorage, '0', 'cpu', 864)`.

@@ -101,6 +101,23 @@ fn every_kind_of_file_holds_what_was_drawn() {
 }
 
 #[test]
+fn tensors_that_lie_in_another_order_are_read_in_their_own() {
+    let found = read(bytes("turned.pth")).unwrap();
+    let turned = vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0];
+    assert_eq!(found["turned"], (vec![3, 2], turned));
+    let mut conv = Vec::new();
+    for output in 0..4 {
+        for input in 0..3 {
+            for [row, column] in [[0, 0], [0, 1], [1, 0], [1, 1]] {
+                let at: u16 = ((column * 2 + row) * 3 + input) * 4 + output;
+                conv.push(f32::from(at));
+            }
+        }
+    }
+    assert_eq!(found["conv"], (vec![4, 3, 2, 2], conv));
+}
+
+#[test]
 fn files_that_are_not_whole_are_refused_wherever_they_end() {
     for name in ["zip.pth", "old.pt", "compiled.pt"] {
         let whole = bytes(name);
@@ -117,11 +134,8 @@ fn files_that_are_not_whole_are_refused_wherever_they_end() {
 #[test]
 fn what_is_odd_is_named_and_nothing_makes_the_program_fall_over() {
     let said = |bytes: Vec<u8>| read(bytes).unwrap_err().to_string();
-    let turned = said(bytes("turned.pth"));
-    assert!(
-        turned.contains("\"turned\" does not lie in rows"),
-        "{turned}"
-    );
+    let gaps = said(bytes("gaps.pth"));
+    assert!(gaps.contains("\"gaps\" does not lie in rows"), "{gaps}");
     let program = b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.".to_vec();
     assert!(said(program).contains("none of PyTorch's weights"));
     let mut next = chance();
