@@ -129,6 +129,4 @@ visitTest("an engine that dies is started again by asking for a picture", async 
   await ask(page);
   await page.locator("#progress-what", { hasText: /^(Preparing|On the first|Step)/ }).waitFor(PATIENCE);
   assert.ok(await page.locator("#notice").isHidden());
-  await button(page, "Stop").click();
-  await button(page, "Stop").waitFor({ ...PATIENCE, state: "hidden" });
 });
