@@ -1,7 +1,7 @@
 """Composes pictures of the toy world, many at once, on whichever device trains.
 
-A picture is a thing (now and then two), dyed or in its own colours, with a soft shadow, on a shaded studio background or on a part
-of a photograph. What is known of it comes along: caption, names, mask and box. Everything is drawn from one
+A picture is a thing (now and then two), dyed or in its own colours, with a soft shadow, on a shaded studio background or in a
+painted place. What is known of it comes along: caption, names, mask and box. Everything is drawn from one
 generator: the same seed composes the same pictures.
 """
 
@@ -15,13 +15,17 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from . import world
+from . import scenery, world
 
 # A thing fills this part of its canvas; the rest is room for its shadow.
 FILLED = 0.7
 NO_SCENE = -1
 NO_COLOUR = -1
 NO_THING = -1
+# How many paintings of a place there are for training, and how many only for scores.
+SEEN, UNSEEN = 100, 40
+# A shadow on the ground is as wide as its thing, and so much less deep.
+FLAT = 0.2
 
 
 @dataclass
@@ -34,7 +38,7 @@ class Choices:
     sided: float = 0.15
     sized: float = 0.3  # small or big, where there is only one thing
     turned: float = 12.0  # degrees, at most
-    varied: float = 0.0  # how far photographs are recoloured and cut small: a place is to be known, not its few photographs
+    varied: float = 0.0  # how far places are recoloured and cut small: a guide is to know one however it is lit
     all_pairs: bool = True  # else things are never seen on the backgrounds that `evaluate` asks for
 
 
@@ -45,7 +49,7 @@ class Batch:
     images: torch.Tensor  # [B, 3, S, S] in 0..1
     captions: list
     things: torch.Tensor  # [B, 2], NO_THING where there is none
-    colours: torch.Tensor  # [B], NO_COLOUR on a photograph
+    colours: torch.Tensor  # [B], NO_COLOUR in a place
     scenes: torch.Tensor  # [B], NO_SCENE on a plain background
     dyes: torch.Tensor  # [B], 0 for own colours, then the dyes' places
     masks: torch.Tensor  # [B, 1, S, S] in 0..1
@@ -87,14 +91,20 @@ def read_things(pack, names, size):
     return torch.cat([canvases, F.conv2d(soft, window.view(1, 1, -1, 1), padding=(radius, 0))], 1)
 
 
-def read_scenes(pack, scene, size, unseen):
-    """The photographs of a scene `[N, 3, h, 2 h]`."""
-    height = size * 9 // 8
-    photos = [
-        np.asarray(Image.open(pack["folder"] / place).convert("RGB").resize((2 * height, height), Image.LANCZOS))
-        for place in split(pack["scenes"][scene], unseen)
-    ]
-    return torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2).contiguous()
+class Places:
+    """Painted places `[3, h, 2 h]` in bytes, each painted when it is first asked for; `unseen` ones are never seen in training."""
+
+    def __init__(self, size, unseen, device):
+        self.height, self.device, self.painted = size * 9 // 8, device, {}
+        self.numbers = range(SEEN, SEEN + UNSEEN) if unseen else range(SEEN)
+
+    def one(self, scene, number):
+        """A painting of a place; any number will do."""
+        key = scene, self.numbers[number % len(self.numbers)]
+        if key not in self.painted:
+            painting = scenery.paint(list(world.SCENES)[scene], key[1], self.height)
+            self.painted[key] = torch.from_numpy(painting).permute(2, 0, 1).contiguous().to(self.device)
+        return self.painted[key]
 
 
 def hue_turned(rgb, hue):
@@ -131,7 +141,7 @@ class Composer(Seeded):
         self.size, self.device, self.choices = size, device, choices or Choices()
         self.large = read_things(self.pack, self.names, size).to(device)
         self.small = read_things(self.pack, self.names, size // 2).to(device)
-        self.photos = [read_scenes(self.pack, scene, size, unseen).to(device) for scene in self.scenes]
+        self.places = Places(size, unseen, device)
 
     def batch(self, count):
         """The next pictures."""
@@ -164,7 +174,10 @@ class Composer(Seeded):
             size = ""
         wide = [dice.uniform(*((0.34, 0.48) if two else world.SIZES[size])) for _ in things]
         across = [0.27, 0.73] if two else [dice.uniform(*world.SIDES[side])] * 2
-        places = [(x + dice.uniform(-0.03, 0.03), dice.uniform(0.44, 0.58)) for x in across]
+        grounded = scene != NO_SCENE and self.scenes[scene] not in scenery.AIRY
+        # On the ground a thing stands, else it hangs about the middle.
+        down = [dice.uniform(0.78, 0.88) - wide[row] / 2 if grounded else dice.uniform(0.44, 0.58) for row in (0, 1)]
+        places = [(x + dice.uniform(-0.03, 0.03), y) for x, y in zip(across, down)]
         words = [self.names[thing] for thing in things if thing != NO_THING]
         if dye:
             name = list(world.DYES)[dye - 1]
@@ -183,8 +196,10 @@ class Composer(Seeded):
             "turn": [np.radians(dice.uniform(-choices.turned, choices.turned)) for _ in things],
             "caption": world.describe(dice, words, colour_name, scene_name, side),
             "shade": [dice.uniform(-0.14, 0.14), dice.uniform(-0.06, 0.06), *(dice.gauss(0, 0.025) for _ in range(3))],
-            "photo": dice.randrange(1 << 16) if scene != NO_SCENE else 0,
-            "crop": [dice.uniform(0.75 - 0.35 * choices.varied, 1), dice.random(), dice.random(), dice.choice([-1, 1])],
+            "grounded": grounded,
+            "shaded": 0.0 if scene != NO_SCENE and not grounded else 1.0,
+            "painting": dice.randrange(1 << 16) if scene != NO_SCENE else 0,
+            "crop": [dice.uniform(0.85 - 0.35 * choices.varied, 1), dice.random(), dice.uniform(0.7, 1), dice.choice([-1, 1])],
             "tint": [choices.varied * dice.gauss(0, spread) for spread in (0.25, 0.25, 0.12, 0.12, 0.12)],
             "shadow": [dice.uniform(0.25, 0.5), dice.uniform(0.02, 0.06), dice.uniform(-0.03, 0.03)],
         }
@@ -224,19 +239,21 @@ class Composer(Seeded):
         cos, sin = turn.cos() / wide, turn.sin() / wide
         rows = torch.stack([cos, sin, -sin, cos], -1).view(-1, 2, 2)
 
-        def grid(centre, size):
+        def grid(rows, centre, size):
             affine = torch.cat([rows, -(rows @ centre[:, :, None])], 2)
             return F.affine_grid(affine, (len(plans), 1, size, size), align_corners=False)
 
         # A thing that is to be small is taken from a small canvas, so that no pixel of it is passed over.
-        sharp = grid(place, self.size)
+        sharp = grid(rows, place, self.size)
         layer = torch.empty(len(plans), 4, self.size, self.size, device=self.device)
         is_small = wide * FILLED < 0.5
         for canvases, at in ((self.small, is_small), (self.large, ~is_small)):
             if at.any():
                 layer[at] = F.grid_sample(canvases[things[at], :4], sharp[at], align_corners=False)
-        soft = grid(place + 2 * shadow[:, [2, 1]], self.size // 2)
-        shade = F.grid_sample(self.small[things, 4:], soft, align_corners=False) * shadow[:, :1, None, None]
+        rows, soft_place = self.shadows(plans, row, rows, place + 2 * shadow[:, [2, 1]])
+        soft = grid(rows, soft_place, self.size // 2)
+        dark = shadow[:, :1, None, None] * column(lambda plan: plan["shaded"])[:, None, None, None]
+        shade = F.grid_sample(self.small[things, 4:], soft, align_corners=False) * dark
         shade = F.interpolate(shade, scale_factor=2, mode="bilinear", align_corners=False)
         colours, alpha = layer[:, :3], layer[:, 3:]
         dyes = column(lambda plan: plan["dye"])
@@ -247,8 +264,18 @@ class Composer(Seeded):
             colours[dyed] = hue_turned(own, hues) * alpha[dyed]
         return colours, alpha, shade
 
+    def shadows(self, plans, row, rows, places):
+        """How shadows lie: behind a thing in a studio, flat beneath it on a ground."""
+        rows = rows.clone()
+        for at, plan in enumerate(plans):
+            if plan["grounded"]:
+                wide = plan["wide"][row]
+                rows[at] = torch.tensor([[FILLED / wide, 0], [0, FILLED / (FLAT * wide)]])
+                places[at, 1] = 2 * (plan["places"][row][1] + 0.46 * wide) - 1
+        return rows, places
+
     def backgrounds(self, plans, column):
-        """A shaded plain colour, or a part of a photograph."""
+        """A shaded plain colour, or a part of a painted place."""
         palette = torch.tensor(list(world.COLOURS.values()), device=self.device) / 255
         shade = column(lambda plan: plan["shade"])
         ramp = torch.linspace(-1, 1, self.size, device=self.device)
@@ -257,17 +284,16 @@ class Composer(Seeded):
         pictures = (plain * light[:, None]).clamp(0, 1)
         for row, plan in enumerate(plans):
             if plan["scene"] != NO_SCENE:
-                pictures[row] = self.photograph(plan)
+                pictures[row] = self.painted(plan)
         return pictures
 
-    def photograph(self, plan):
-        """A square part of a photograph, perhaps mirrored."""
-        photos = self.photos[plan["scene"]]
-        photo = photos[plan["photo"] % len(photos)]
+    def painted(self, plan):
+        """A square part of a painted place, perhaps mirrored."""
+        painting = self.places.one(plan["scene"], plan["painting"])
         part, x, y, mirrored = plan["crop"]
-        side = int(photo.shape[1] * part)
-        left, top = int(x * (photo.shape[2] - side)), int(y * (photo.shape[1] - side))
-        crop = photo[None, :, top : top + side, left : left + side].float() / 255
+        side = int(painting.shape[1] * part)
+        left, top = int(x * (painting.shape[2] - side)), int(y * (painting.shape[1] - side))
+        crop = painting[None, :, top : top + side, left : left + side].float() / 255
         crop = F.interpolate(crop, (self.size, self.size), mode="bilinear", align_corners=False)[0]
         contrast, light, *colour = plan["tint"]
         gain = crop.new_tensor(colour).view(3, 1, 1).exp()

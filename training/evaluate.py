@@ -45,7 +45,7 @@ def prompts(names, count, scenes):
         if scene == NO_SCENE:
             text = world.ON_COLOUR[0].format(thing=words, colour=list(world.COLOURS)[colour])
         else:
-            text = world.IN_SCENE[0].format(thing=words, place=list(world.SCENES.values())[scene][0])
+            text = world.IN_SCENE[0].format(thing=words, place=list(world.SCENES.values())[scene])
         asked.append((text, thing, colour, scene))
     return asked
 
@@ -107,7 +107,7 @@ def main(arguments=None):
     parser.add_argument("--guidestar", type=Path, help="the program, to draw with instead of the sampler here")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=500)
-    parser.add_argument("--plain-only", action="store_true", help="for a model that has seen no photographs")
+    parser.add_argument("--plain-only", action="store_true", help="for a model that draws no places")
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--cfg-scale", type=float, default=7.5)
     parser.add_argument("--batch", type=int, default=10)

@@ -17,7 +17,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from . import world
-from .compose import Seeded, read_pack, read_scenes, split
+from .compose import Places, Seeded, split
 from .networks.guides import SIZE
 
 PACKAGES = ["@dicebear/core@9.4.3", "@dicebear/lorelei@9.4.3", "@dicebear/open-peeps@9.4.3", "@resvg/resvg-js@2.6.2"]
@@ -45,7 +45,7 @@ def build(pack, cache):
 
 
 class Portraits(Seeded):
-    """Composes portraits of people; every fifth person, like every fifth photograph, is only for what is `unseen` in training."""
+    """Composes portraits of people; every fifth person is only for what is `unseen` in training."""
 
     def __init__(self, folder, seed=0, unseen=False, device="cpu"):
         super().__init__(seed)
@@ -54,9 +54,7 @@ class Portraits(Seeded):
         if not files:
             raise SystemExit(f"{folder} holds no portraits: python -m training.portraits --pack {folder}")
         self.people = torch.stack([self.views(file) for file in split(files, unseen)]).to(device)
-        pack = read_pack(folder)
-        photos = [read_scenes(pack, scene, SIZE, unseen) for scene in world.SCENES]
-        self.photos = torch.cat(photos).to(device)
+        self.places = Places(SIZE, unseen, device)
 
     @staticmethod
     def views(file):
@@ -87,15 +85,15 @@ class Portraits(Seeded):
         return (behind * (1 - layer[:, 3:]) + layer[:, :3]).clamp(0, 1)
 
     def background(self):
-        """A plain colour of any hue, or a part of a photograph."""
+        """A plain colour of any hue, or a part of a painted place."""
         dice = self.random
         if dice.random() < 0.5:
             colour = torch.tensor(dice.choice(list(world.COLOURS.values())), device=self.device) / 255
             colour = colour + torch.tensor([dice.gauss(0, 0.08) for _ in range(3)], device=self.device)
             return colour.clamp(0, 1).view(3, 1, 1).expand(3, SIZE, SIZE)
-        photo = self.photos[dice.randrange(len(self.photos))]
-        top, left = dice.randrange(photo.shape[1] - SIZE + 1), dice.randrange(photo.shape[2] - SIZE + 1)
-        return photo[:, top : top + SIZE, left : left + SIZE].float() / 255
+        place = self.places.one(dice.randrange(len(world.SCENES)), dice.randrange(1 << 16))
+        top, left = dice.randrange(place.shape[1] - SIZE + 1), dice.randrange(place.shape[2] - SIZE + 1)
+        return place[:, top : top + SIZE, left : left + SIZE].float() / 255
 
 
 def main(arguments=None):

@@ -16,7 +16,7 @@ from . import checkpoint, loop
 from .compose import Choices, Composer
 from .networks.autoencoder import Autoencoder
 
-CHOICES = Choices(scenes=0.3, dyed=0.2, two=0.1, sided=0.2)
+CHOICES = Choices(scenes=0.5, dyed=0.2, two=0.1, sided=0.2)
 # Weights of the two differences between neighbouring pixels, and of the latents' distance from a standard normal's scale.
 EDGES = 1.0
 SPREAD = 1e-3

@@ -129,10 +129,10 @@ def main(arguments=None):
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--narrow", action="store_true", help="with --fresh: as small as can be, to try the whole out")
     parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--scenes", type=float, default=0.4, help="share of pictures with a photograph behind")
+    parser.add_argument("--scenes", type=float, default=0.4, help="share of pictures with a place behind")
     parser.add_argument("--dyed", type=float, default=0.15, help="share of pictures with a thing in another colour")
     parser.add_argument("--two", type=float, default=0.0, help="share of pictures with two things")
-    parser.add_argument("--posed", action="store_true", help="one thing in the middle, upright, no photographs: what a short training can learn")
+    parser.add_argument("--posed", action="store_true", help="one thing in its own colours and usual size, in the middle, upright: what a short training can learn")
     parser.add_argument("--stock", type=int, default=4096, help="encoded pictures that are held")
     parser.add_argument("--renew", type=int, default=1, help="pictures of them that are made anew in a step")
     parser.add_argument("--offset", type=float, default=0.08, help="noise that a whole channel shares")
@@ -144,7 +144,7 @@ def main(arguments=None):
     words = Words(args.tokenizer)
     parts = networks(args, words).to(args.device)
     if args.posed:
-        choices = Choices(scenes=0, dyed=0, two=0, sided=0, sized=0, turned=5, all_pairs=False)
+        choices = Choices(scenes=args.scenes, dyed=0, two=0, sided=0, sized=0, turned=5, all_pairs=False)
     else:
         choices = Choices(scenes=args.scenes, dyed=args.dyed, two=args.two, all_pairs=False)
     composer = Composer(args.pack, args.size, 5, choices, device=args.device)
