@@ -1,4 +1,4 @@
-"""How well the guides do on pictures, photographs included, that they were not trained on.
+"""How well the guides do on pictures that they were not trained on, in places that they have not seen.
 
     python -m training.score_guides --pack pack --eyes runs/eyes --scorer runs/scorer --identity runs/identity
 """

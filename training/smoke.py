@@ -21,8 +21,9 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 
-from . import checkpoint, evaluate, export_guides, loop, pieces, score_guides, train_autoencoder, train_denoiser, train_guides
-from . import train_identity, train_words, world
+from . import checkpoint, evaluate, export_guides, loop, pieces, scenery, score_guides, train_autoencoder, train_denoiser
+from . import train_guides, train_identity, train_words, world
+from .compose import NO_COLOUR, NO_THING, Choices, Composer
 from .words import Words
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -30,23 +31,15 @@ TOKENIZER = MODELS / "mini/tokenizer"
 
 
 def draw_pack(folder):
-    """A pack of coloured shapes and striped photographs."""
+    """A pack of coloured shapes."""
     (folder / "things").mkdir(parents=True)
-    things, scenes = {}, {}
+    things = {}
     for index, name in enumerate(list(world.THINGS)[:6]):
         image = Image.new("RGBA", (64, 64))
         shape = [ImageDraw.Draw(image).ellipse, ImageDraw.Draw(image).rectangle][index % 2]
         shape((4, 4, 60 - 4 * index, 60), fill=(40 * index, 255 - 40 * index, 128, 255))
         things[name] = f"things/{index}.webp"
         image.save(folder / things[name], lossless=True)
-    for index, scene in enumerate(world.SCENES):
-        (folder / "scenes" / scene).mkdir(parents=True)
-        scenes[scene] = []
-        for photo in range(5):
-            image = Image.linear_gradient("L").resize((64, 32)).rotate(30 * photo)
-            place = f"scenes/{scene}/{photo}.jpg"
-            Image.merge("RGB", [image.point(lambda x, k=k: (x * (index + k)) % 256) for k in (1, 2, 3)]).save(folder / place)
-            scenes[scene].append(place)
     (folder / "portraits").mkdir()
     for person in range(20):
         image = Image.new("RGBA", (128, 32))
@@ -55,7 +48,7 @@ def draw_pack(folder):
             draw.ellipse((left + 2, 2, left + 30, 30), fill=(12 * person, 255 - 40 * (person % 6), 90 * (person % 3), 255))
             draw.line((left + 9, 14 + 3 * view, left + 23, 24 - 2 * view), fill=(0, 0, 0, 255), width=2)
         image.save(folder / "portraits" / f"{person}.webp", lossless=True)
-    (folder / "pack.json").write_text(json.dumps({"things": things, "scenes": scenes}))
+    (folder / "pack.json").write_text(json.dumps({"things": things}))
 
 
 def call(module, *flags):
@@ -211,7 +204,33 @@ def the_program_draws_with_what_was_trained(out, program):
         assert Image.open(picture).size == (64, 64), Image.open(picture).size
 
 
+def a_painting_is_the_same_again_and_like_no_other(_out, _pack):
+    for place in world.SCENES:
+        one, again, other = (scenery.paint(place, number, 24) for number in (3, 3, 4))
+        assert one.shape == (24, 48, 3) and (one == again).all(), place
+        assert abs(one.astype(int) - other).mean() > 2, f"two paintings of {place} are alike"
+    means = [scenery.paint(place, 0, 24).mean((0, 1)) for place in world.SCENES]
+    assert list(world.SCENES) == list(scenery.PLACES) and len({tuple(mean) for mean in means}) == len(means)
+
+
+def a_thing_on_the_ground_stands_and_casts_its_shadow_there(_out, pack):
+    composer = Composer(pack, 64, 0, Choices(scenes=1, dyed=0, two=0, sided=0, sized=0, turned=0))
+    plan = composer.plan([1, NO_THING], NO_COLOUR, list(world.SCENES).index("snow"))
+    dark = plan | {"shadow": [1.0, 0.04, 0.0]}
+    light = plan | {"shadow": [0.0, 0.04, 0.0]}
+    images = composer.compose([dark, light])
+    shadow = (images.images[1] - images.images[0]).mean(0).clamp(min=0).sum(1)
+    foot = images.boxes[0, 0, 3].item() * 64
+    centre = (shadow * torch.arange(64)).sum().item() / shadow.sum().item()
+    assert 0.72 < foot / 64 < 0.95 and abs(centre - foot) < 5, f"feet at {foot}, shadow at {centre}"
+    hung = composer.plan([1, NO_THING], NO_COLOUR, list(world.SCENES).index("sky"))
+    pair = composer.compose([hung | {"shadow": [strength, 0.04, 0.0]} for strength in (0.0, 1.0)]).images
+    assert torch.equal(*pair), "what hangs in the sky casts a shadow"
+
+
 TESTS = [
+    a_painting_is_the_same_again_and_like_no_other,
+    a_thing_on_the_ground_stands_and_casts_its_shadow_there,
     what_counts_and_what_is_averaged_is_what_it_should_be,
     eight_bits_are_within_half_a_step,
     a_trained_tokenizer_knows_the_worlds_words,

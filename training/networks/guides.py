@@ -86,7 +86,7 @@ class Eyes(nn.Module):
             image = F.interpolate(image, (SIZE, SIZE), mode="bilinear", antialias=True)
         stages = self.trunk(image)
         pooled = pool(stages)
-        # There are few photographs of a place: no single feature is to be what tells it.
+        # No single feature is to be what tells a place.
         sparse = F.dropout(pooled, 0.3, self.training)
         seen = {head: layer(sparse if head == "scene" else pooled) for head, layer in self.names.items()}
         seen["embedding"] = F.normalize(self.embed(pooled), dim=1)
