@@ -109,7 +109,7 @@ def main(arguments=None):
     parser.add_argument("--pictures", type=int, default=500)
     parser.add_argument("--plain-only", action="store_true", help="for a model that draws no places")
     parser.add_argument("--steps", type=int, default=25)
-    parser.add_argument("--cfg-scale", type=float, default=7.5)
+    parser.add_argument("--cfg-scale", type=float, default=5.0)
     parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args(arguments)
