@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Measures what steering does to a model's pictures: self-attention guidance, and edits that keep a layout.
 
-    scripts/measures.py out/measures [--pairs N] [--edits pnp-25,img2img-0.7] [--model FOLDER] [--program target/debug/guidestar]
+    scripts/measures.py out/measures [--pairs N] [--edits pnp,img2img-0.7] [--model FOLDER] [--program target/debug/guidestar]
 
 Writes job files, has `guidestar batch` do them and `guidestar measure` judge them, prints the README's tables and leaves them in the folder,
 with a plot and, where Pillow is there, a sheet of six edits. Needs Python 3.9 and nothing else, and a Unix. Started again, it goes on where it
 was, also with more pairs; the folder is one model's.
 
-With all 54 pairs it makes 702 pictures: about 40 minutes of a core of its own for a model as small as mini; the edits that
+With all 54 pairs it makes 648 pictures: about 40 minutes of a core of its own for a model as small as mini; the edits that
 `--edits` names take two to five minutes each.
 """
 
@@ -24,33 +24,32 @@ PLAIN = "plain"
 
 # Name of a folder, what it is called in the table, and what its jobs have.
 SAG = {
-    PLAIN: ("guidance 7.5", {"cfg_scale": 7.5}),
-    "sag-0.75": ("and SAG 0.75", {"cfg_scale": 7.5, "sag": {"scale": 0.75}}),
+    PLAIN: ("guidance 5", {}),
+    "sag-0.75": ("and SAG 0.75", {"sag": {"scale": 0.75}}),
 }
 
 
-def lent(method, steps, cfg_scale=7.5):
+def lent(method, cfg_scale=5.0, steps=25):
     """An edit that takes something from its source, which is inverted in as many steps."""
     return {"steps": steps, "cfg_scale": cfg_scale, "edit": {"method": method, "inversion_steps": steps}}
 
 
-def noised(strength, cfg_scale=7.5):
+def noised(strength, cfg_scale=5.0):
     return {"steps": 25, "cfg_scale": cfg_scale, "edit": {"method": "img2img", "strength": strength}}
 
 
 # The same for edits; behind it the method's line in the plot, and the point on it. The first is what the others are compared with.
 EDITS = {
-    "pnp-25": ("Plug-and-Play, guidance 7.5", lent("pnp", 25), "Plug-and-Play", "7.5"),
-    "pnp-25-cfg3": ("Plug-and-Play, guidance 3", lent("pnp", 25, 3.0), "Plug-and-Play", "3"),
-    "img2img-0.5": ("img2img, strength 0.5, guidance 7.5", noised(0.5), "img2img at 7.5", "0.5"),
-    "img2img-0.7": ("img2img, strength 0.7, guidance 7.5", noised(0.7), "img2img at 7.5", "0.7"),
-    "img2img-0.5-cfg3": ("img2img, strength 0.5, guidance 3", noised(0.5, 3.0), "img2img at 3", "0.5"),
+    "pnp": ("Plug-and-Play, guidance 5", lent("pnp"), "Plug-and-Play", "5"),
+    "pnp-cfg3": ("Plug-and-Play, guidance 3", lent("pnp", 3.0), "Plug-and-Play", "3"),
+    "pnp-cfg7.5": ("Plug-and-Play, guidance 7.5", lent("pnp", 7.5), "Plug-and-Play", "7.5"),
+    "img2img-0.5": ("img2img, strength 0.5, guidance 5", noised(0.5), "img2img at 5", "0.5"),
+    "img2img-0.7": ("img2img, strength 0.7, guidance 5", noised(0.7), "img2img at 5", "0.7"),
+    "img2img-0.85": ("img2img, strength 0.85, guidance 5", noised(0.85), "img2img at 5", "0.85"),
     "img2img-0.7-cfg3": ("img2img, strength 0.7, guidance 3", noised(0.7, 3.0), "img2img at 3", "0.7"),
     "img2img-0.85-cfg3": ("img2img, strength 0.85, guidance 3", noised(0.85, 3.0), "img2img at 3", "0.85"),
-    "masactrl-25-cfg3": ("MasaCtrl, guidance 3", lent("masactrl", 25, 3.0), "MasaCtrl", "3"),
-    "p2p-25-cfg3": ("prompt-to-prompt, guidance 3", lent("prompt-to-prompt", 25, 3.0), "prompt-to-prompt", "3"),
-    "pnp-10": ("Plug-and-Play in 10 steps, guidance 7.5", lent("pnp", 10), "Plug-and-Play, 10 steps", "7.5"),
-    "pnp-10-cfg3": ("Plug-and-Play in 10 steps, guidance 3", lent("pnp", 10, 3.0), "Plug-and-Play, 10 steps", "3"),
+    "masactrl": ("MasaCtrl, guidance 5", lent("masactrl"), "MasaCtrl", "5"),
+    "p2p": ("prompt-to-prompt, guidance 5", lent("prompt-to-prompt"), "prompt-to-prompt", "5"),
 }
 
 # Key of a measure, its heading, and its digits.
@@ -172,7 +171,7 @@ def main():
         said += "\n" + of_edits
         title = "structure distance x 1000 (less is nearer to the source)"
         (given.folder / "edits.svg").write_text(plot(points(edits), title, "image-text score", 1000.0))
-        shown = [name for name in ("pnp-25-cfg3", "img2img-0.7-cfg3", "masactrl-25-cfg3") if name in edits]
+        shown = [name for name in ("pnp", "img2img-0.7", "masactrl") if name in edits]
         print(sheet(given.folder, shown, pairs), file=sys.stderr)
     (given.folder / "tables.md").write_text(said)
 

@@ -3,10 +3,10 @@
 /** What the model that comes with the page knows. */
 export const MINI = [
   { prompt: "a red apple on a blue background", seed: 3 },
-  { prompt: "a penguin on a blue background", seed: 0 },
-  { prompt: "a castle on pink", seed: 0 },
-  { prompt: "a sunflower on a purple background", seed: 0 },
-  { prompt: "a soccer ball on green", seed: 1 },
+  { prompt: "a fox in the snow", seed: 2 },
+  { prompt: "a rocket in space", seed: 1 },
+  { prompt: "a castle in front of mountains", seed: 2 },
+  { prompt: "a mushroom in a forest", seed: 0 },
 ];
 
 /** For any other Stable Diffusion. */
