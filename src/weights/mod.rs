@@ -7,7 +7,6 @@
 pub mod checkpoint;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod convert;
-#[cfg(not(target_arch = "wasm32"))]
 pub mod detector;
 pub mod disk;
 pub mod face_finder;
