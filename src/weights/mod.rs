@@ -8,6 +8,7 @@ pub mod checkpoint;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod convert;
 pub mod detector;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod disk;
 pub mod face_finder;
 pub mod fingerprint;
