@@ -16,6 +16,8 @@ pub struct Meter {
     /// When and at how many bytes a report was made last.
     last: (f64, u64),
     rate: f64,
+    /// Whether there was a report yet: what hangs at once is seen to have begun.
+    begun: bool,
 }
 
 impl Meter {
@@ -27,6 +29,7 @@ impl Meter {
             total_bytes,
             last: (now_secs(), done_bytes),
             rate: 0.0,
+            begun: false,
         }
     }
 
@@ -34,9 +37,10 @@ impl Meter {
     pub fn at(&mut self, done_bytes: u64) -> Option<Said> {
         let (then, before) = self.last;
         let secs = now_secs() - then;
-        if secs < PAUSE_SECS && done_bytes < self.total_bytes {
+        if self.begun && secs < PAUSE_SECS && done_bytes < self.total_bytes {
             return None;
         }
+        self.begun = true;
         let now = done_bytes.saturating_sub(before) as f64 / secs.max(1e-3);
         self.rate = if self.rate == 0.0 {
             now

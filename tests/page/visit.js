@@ -5,6 +5,8 @@ import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { createServer } from "node:http";
+import { pipeline } from "node:stream/promises";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 import { ROOT } from "./browser.js";
 
@@ -29,6 +31,14 @@ export async function serve() {
 /** Writes the default model as a checkpoint in a single file. */
 export async function writeCheckpoint(path) {
   await promisify(execFile)(PROGRAM, ["models", "convert", "mini", path, "--quiet"]);
+}
+
+/** Lets some 25 MB a second through, so that progress can be seen: pieces of 64 KiB, and a pause behind each. */
+async function* paced(pieces) {
+  for await (const piece of pieces) {
+    yield piece;
+    await setTimeout(2);
+  }
 }
 
 /**
@@ -57,9 +67,10 @@ export async function serveCheckpoint(path) {
     const cut = last ? Infinity : (host.cuts.shift() ?? Infinity);
     host.gone = host.goesAfterCuts && host.cuts.length === 0;
     const body = createReadStream(path, { start, end: Math.min(end, start + cut) - 1 });
-    body.pipe(response, { end: start + cut >= end });
-    body.on("end", () => start + cut < end && !host.stalls && request.socket.destroySoon());
-    response.on("close", () => body.destroy());
+    pipeline(body, paced, response, { end: start + cut >= end })
+      .then(() => start + cut < end && !host.stalls && request.socket.destroySoon())
+      // Whoever asked has gone.
+      .catch(() => body.destroy());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
