@@ -2,7 +2,10 @@
 
 use burn::tensor::{Bool, Device, Tensor, activation, module, ops::AttentionModuleOptions};
 
-use super::operand::{Flat, Operand, flatten};
+use super::{
+    lanes::{self, Sizes},
+    operand::{Flat, Operand, flatten, from_host},
+};
 
 /// `[B, N, heads * D]` as `[B, heads, N, D]`.
 fn split(x: &Operand, heads: usize) -> Tensor<4> {
@@ -22,6 +25,31 @@ fn future(dims: [usize; 4], device: &Device) -> Tensor<4, Bool> {
     Tensor::<2, Bool>::tril_mask([queries, keys], 0, device)
         .reshape([1, 1, queries, keys])
         .expand(dims)
+}
+
+/// On the processor, by a kernel of our own.
+pub(super) fn by_lanes(
+    inputs: [&Operand; 3],
+    heads: usize,
+    scale: f32,
+    causal: bool,
+    device: &Device,
+) -> Flat {
+    let [batch, queries, channels] = inputs[0].dims();
+    let [_, keys, _] = inputs[1].dims();
+    let sizes = Sizes {
+        batch,
+        queries,
+        keys,
+        heads,
+        width: channels / heads,
+        causal,
+        scale,
+    };
+    let data = inputs.map(|input| input.flat.clone().into_data());
+    let [q, k, v] = [0, 1, 2].map(|at| data[at].as_slice().expect("this engine computes in f32"));
+    let found = lanes::attention([q, k, v], sizes);
+    from_host(found, [batch * queries * channels], device)
 }
 
 pub(super) fn attention(

@@ -5,8 +5,7 @@ use std::rc::Rc;
 use burn::tensor::Device;
 
 use super::{
-    Burn,
-    convolutions::Way,
+    Burn, Way,
     device::cpu_info,
     operand::{Operand, from_host},
 };
@@ -26,7 +25,7 @@ pub fn gradient(
     let burn = Burn {
         device: device.clone(),
         info: cpu_info(),
-        convolution: Way::Kernel,
+        way: Way::Backend,
         ledger: Rc::default(),
     };
     let tensors: Vec<_> = operands

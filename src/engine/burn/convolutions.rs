@@ -11,6 +11,7 @@ use burn::tensor::{
 };
 
 use super::{
+    Way,
     operand::{Flat, Operand, flatten},
     products::with_bias,
 };
@@ -18,15 +19,6 @@ use crate::engine::{
     Shape,
     op::{Border, Conv},
 };
-
-/// How convolutions are done.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// By matrix products, where the groups allow it.
-    Products,
-    /// By the backend's own kernel.
-    Kernel,
-}
 
 pub(super) fn conv2d(
     way: Way,
@@ -36,7 +28,7 @@ pub(super) fn conv2d(
     conv: Conv,
     shape: &Shape,
 ) -> Flat {
-    if way == Way::Kernel || conv.groups > 1 {
+    if way == Way::Backend || conv.groups > 1 {
         by_kernel(x, weight, bias, conv)
     } else if conv.stride == [1, 1] && conv.dilation == [1, 1] {
         by_windows(x, weight, bias, conv, shape)

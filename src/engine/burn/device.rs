@@ -6,7 +6,7 @@ use burn::tensor::Device;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 use burn::tensor::DeviceType;
 
-use super::{Burn, convolutions::Way};
+use super::{Burn, Way};
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 use crate::error::Error;
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 /// # Errors
 /// None today; the other devices can be missing.
 pub fn cpu() -> Result<Rc<dyn Engine>> {
-    Ok(open(Device::flex(), cpu_info(), Way::Products))
+    Ok(open(Device::flex(), cpu_info(), Way::Own))
 }
 
 /// What the processor is.
@@ -70,14 +70,14 @@ fn gpu(kind: DeviceType, api: &'static str) -> Result<Rc<dyn Engine>> {
         memory_bytes: None,
         details: vec![("backend".to_owned(), format!("burn {api}"))],
     };
-    Ok(open(device, info, Way::Kernel))
+    Ok(open(device, info, Way::Backend))
 }
 
-fn open(device: Device, info: DeviceInfo, convolution: Way) -> Rc<dyn Engine> {
+fn open(device: Device, info: DeviceInfo, way: Way) -> Rc<dyn Engine> {
     Rc::new(Burn {
         device,
         info,
-        convolution,
+        way,
         ledger: Rc::default(),
     })
 }

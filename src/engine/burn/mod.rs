@@ -4,6 +4,7 @@ mod attention;
 pub mod autodiff;
 mod convolutions;
 mod device;
+mod lanes;
 mod layout;
 mod ledger;
 mod math;
@@ -33,11 +34,20 @@ pub use device::cuda;
 #[cfg(feature = "vulkan")]
 pub use device::vulkan;
 
+/// How convolutions and attention are done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By matrix products where groups allow it, and by a kernel of our own: on a processor.
+    Own,
+    /// By the backend's own kernels.
+    Backend,
+}
+
 /// burn's tensors on one device.
 struct Burn {
     device: Device,
     info: DeviceInfo,
-    convolution: convolutions::Way,
+    way: Way,
     ledger: Rc<Ledger>,
 }
 
@@ -75,7 +85,7 @@ impl Burn {
             }
             Op::Conv2d { conv, .. } => {
                 let (weight, bias) = (&inputs[1], inputs.get(2));
-                convolutions::conv2d(self.convolution, x, weight, bias, *conv, shape)
+                convolutions::conv2d(self.way, x, weight, bias, *conv, shape)
             }
             Op::GroupNorm {
                 groups,
@@ -91,7 +101,11 @@ impl Burn {
                 causal,
             } => {
                 let qkv = [x, &inputs[1], &inputs[2]];
-                attention::attention(qkv, *heads, scale.0, *causal, device)
+                let attend = match self.way {
+                    Way::Own => attention::by_lanes,
+                    Way::Backend => attention::attention,
+                };
+                attend(qkv, *heads, scale.0, *causal, device)
             }
             Op::AttentionProbs {
                 heads,
