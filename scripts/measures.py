@@ -17,7 +17,7 @@ import math
 import sys
 
 from plot import plot
-from work import NAMES, Work, flags, mean, number, phrase, read, scene, table
+from work import NAMES, Work, flags, mean, number, paste, phrase, read, scene, table
 
 SEED = 7
 PLAIN = "plain"
@@ -127,18 +127,10 @@ def points(rows_by_name):
 
 def sheet(folder, names, pairs):
     """Six pairs: the sources, and below them what each of the edits made of them."""
-    try:
-        from PIL import Image
-    except ImportError:
-        return "no sheet of edits: Pillow is not there"
     chosen = [at * pairs // 6 for at in range(min(6, pairs))]
-    rows = [[Image.open(folder / name / f"{number(at)}-{SEED}.png").convert("RGB") for at in chosen] for name in [PLAIN, *names]]
-    wide, high = rows[0][0].size
-    whole = Image.new("RGB", (wide * len(chosen), high * len(rows)))
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            whole.paste(picture, (x * wide, y * high))
-    whole.save(folder / "edits.jpg", quality=85)
+    rows = [[folder / name / f"{number(at)}-{SEED}.png" for at in chosen] for name in [PLAIN, *names]]
+    if not paste(rows, folder / "edits.jpg"):
+        return "no sheet of edits: Pillow is not there"
     return f"edits.jpg: above the sources, below {', '.join(EDITS[name][0] for name in names)}"
 
 

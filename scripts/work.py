@@ -98,6 +98,22 @@ def read(path, otherwise):
     return json.loads(path.read_text()) if path.exists() else otherwise
 
 
+def paste(rows, path):
+    """Rows of files as one picture; whether that could be done, for which Pillow has to be there."""
+    try:
+        from PIL import Image
+    except ImportError:
+        return False
+    rows = [[Image.open(file).convert("RGB") for file in row] for row in rows]
+    wide, high = rows[0][0].size
+    whole = Image.new("RGB", (wide * len(rows[0]), high * len(rows)))
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            whole.paste(picture, (x * wide, y * high))
+    whole.save(path, quality=85)
+    return True
+
+
 def mean(numbers):
     numbers = list(numbers)
     return sum(numbers) / len(numbers) if numbers else math.nan
