@@ -122,7 +122,7 @@ def points(rows_by_name):
         _, _, line, label = EDITS[name]
         xs, ys = zip(*((row["structure"], row["text_score"]) for row in rows.values()))
         series.setdefault(line, []).append((label, mean(xs), mean(ys), spread(xs), spread(ys)))
-    return series
+    return {line: sorted(points, key=lambda point: float(point[0])) for line, points in series.items()}
 
 
 def sheet(folder, names, pairs):
