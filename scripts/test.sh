@@ -127,7 +127,7 @@ test_page() {
     build_tested_binary
     tests+=(tests/page/built.test.js tests/page/everyday.test.js tests/page/devices.test.js tests/page/techniques.test.js)
   fi
-  timeout 1800 node --test --test-reporter=tap "${tests[@]}"
+  timeout 2700 node --test --test-reporter=tap "${tests[@]}"
 }
 
 # part NAME COMMAND : runs a part, shows its output, and adds up what it counted. A part that only passes or fails
