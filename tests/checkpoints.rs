@@ -85,6 +85,14 @@ fn converted(
     open(output)
 }
 
+/// A checkpoint in a single file of such numbers, and that one as a folder in f32.
+fn there_and_back(original: &Checkpoint, folder: &Path, storage: Storage) -> [Checkpoint; 2] {
+    let file = folder.join("mini.safetensors");
+    let single = converted(original, &file, Layout::SingleFile, storage);
+    let back = converted(&single, &folder.join("mini"), Layout::Folder, Storage::F32);
+    [single, back]
+}
+
 #[test]
 fn the_model_that_comes_along_has_all_its_parts() {
     let checkpoint = open_mini();
@@ -98,11 +106,8 @@ fn the_model_that_comes_along_has_all_its_parts() {
 fn a_folder_and_a_single_file_load_identically() {
     let folder = tempfile::tempdir().unwrap();
     let original = open_mini();
-    let file = folder.path().join("mini.safetensors");
     // The 8 bits and scales of the original would be rounded by f16.
-    let single = converted(&original, &file, Layout::SingleFile, Storage::F32);
-    let again = folder.path().join("mini");
-    let back = converted(&single, &again, Layout::Folder, Storage::F32);
+    let [single, back] = there_and_back(&original, folder.path(), Storage::F32);
     assert_eq!(single.descriptions, original.descriptions);
     assert_eq!(back.descriptions, original.descriptions);
     for part in Part::ALL {
@@ -118,10 +123,7 @@ fn a_folder_and_a_single_file_load_identically() {
 fn half_precision_rounds_once() {
     let folder = tempfile::tempdir().unwrap();
     let original = open_mini();
-    let half = folder.path().join("half.safetensors");
-    let half = converted(&original, &half, Layout::SingleFile, Storage::F16);
-    let back = folder.path().join("back");
-    let back = converted(&half, &back, Layout::Folder, Storage::F32);
+    let [half, back] = there_and_back(&original, folder.path(), Storage::F16);
     for part in Part::ALL {
         let mut expected = numbers(original.component(part));
         for number in expected.values_mut().flatten() {

@@ -15,9 +15,8 @@ pub struct Meter {
     total_bytes: u64,
     /// When and at how many bytes a report was made last.
     last: (f64, u64),
+    /// Bytes in a second; 0 before the first report.
     rate: f64,
-    /// Whether there was a report yet: what hangs at once is seen to have begun.
-    begun: bool,
 }
 
 impl Meter {
@@ -29,7 +28,6 @@ impl Meter {
             total_bytes,
             last: (now_secs(), done_bytes),
             rate: 0.0,
-            begun: false,
         }
     }
 
@@ -37,10 +35,11 @@ impl Meter {
     pub fn at(&mut self, done_bytes: u64) -> Option<Said> {
         let (then, before) = self.last;
         let secs = now_secs() - then;
-        if self.begun && secs < PAUSE_SECS && done_bytes < self.total_bytes {
+        // The first is made at once: what hangs then is seen to have begun.
+        let just_now = self.rate > 0.0 && secs < PAUSE_SECS;
+        if just_now && done_bytes < self.total_bytes {
             return None;
         }
-        self.begun = true;
         let now = done_bytes.saturating_sub(before) as f64 / secs.max(1e-3);
         self.rate = if self.rate == 0.0 {
             now
